@@ -1,0 +1,72 @@
+"""Golden arrays: outputs of the authors' implementation, which define numerical parity.
+
+A test module names the files it is about, ``GOLDEN_PATTERN = 'grad_clip_*.npz'``; each of its tests
+that takes the fixture ``golden`` then runs once for every matching file of the folder named by the
+environment variable ``WEAKTR_GOLDEN_DIR`` (default: ``tests/data/golden``).
+"""
+
+from __future__ import annotations
+
+import json
+import os
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+import torch
+
+DEFAULT_DIR = Path(__file__).parents[1] / 'data' / 'golden'
+GOLDEN_DIR = Path(os.environ.get('WEAKTR_GOLDEN_DIR', DEFAULT_DIR))
+
+
+class Golden:
+    """Arrays of one golden file, read by name: ``golden['case0/input']``."""
+
+    def __init__(self, path: Path) -> None:
+        self.path = path
+        with np.load(path, allow_pickle=False) as file:
+            self.arrays = dict(file)
+
+    def __getitem__(self, name: str) -> np.ndarray:
+        return self.arrays[name]
+
+    def tensor(self, name: str) -> torch.Tensor:
+        """Return a copy of an array as a tensor."""
+        return torch.from_numpy(np.array(self.arrays[name]))
+
+    def tensors(self, folder: str) -> dict[str, torch.Tensor]:
+        """Return the tensors whose names start with ``folder/``, by the rest of their names."""
+        prefix = folder + '/'
+        return {
+            name[len(prefix) :]: self.tensor(name)
+            for name in self.arrays
+            if name.startswith(prefix)
+        }
+
+    def groups(self, prefix: str) -> list[str]:
+        """Return the top folders that start with ``prefix``: ``['case0', 'case1']``."""
+        tops = {name.split('/')[0] for name in self.arrays if '/' in name}
+        return sorted(top for top in tops if top.startswith(prefix))
+
+    @property
+    def meta(self) -> dict[str, Any]:
+        """The settings that the arrays were made with."""
+        return json.loads(bytes(self.arrays['meta']))
+
+
+def pytest_generate_tests(metafunc: pytest.Metafunc) -> None:
+    """Parametrise the fixture ``golden`` over the files of the module's pattern."""
+    if 'golden' not in metafunc.fixturenames:
+        return
+    pattern = metafunc.module.GOLDEN_PATTERN
+    paths = sorted(GOLDEN_DIR.glob(pattern))
+    if not paths and GOLDEN_DIR == DEFAULT_DIR:
+        raise pytest.UsageError(f'{GOLDEN_DIR}: no file matches {pattern}')
+    metafunc.parametrize('golden', paths, ids=[path.stem for path in paths], indirect=True)
+
+
+@pytest.fixture
+def golden(request: pytest.FixtureRequest) -> Golden:
+    """One golden file."""
+    return Golden(request.param)

@@ -1,0 +1,62 @@
+from __future__ import annotations
+
+from unittest import mock
+
+import pytest
+import torch
+from mmengine.structures import PixelData
+from mmseg.models.decode_heads import SegmenterMaskTransformerHead
+from mmseg.structures import SegDataSample
+
+from weaktr_mmseg.models.gradient_clipping_head import WeakTrGradientClippingHead
+
+SETTINGS = dict(
+    in_channels=16,
+    channels=16,
+    num_classes=3,
+    num_layers=2,
+    num_heads=2,
+    embed_dims=16,
+    drop_path_rate=0.0,
+)
+
+
+@pytest.fixture
+def head() -> WeakTrGradientClippingHead:
+    torch.manual_seed(0)
+    head = WeakTrGradientClippingHead(
+        **SETTINGS, loss_decode=dict(type='WeakTrGradientClippingLoss', patch_size=4, start=10.0)
+    )
+    head.init_weights()
+    return head
+
+
+def test_same_network_as_segmenter(head):
+    stock = SegmenterMaskTransformerHead(**SETTINGS)
+    stock.load_state_dict(head.state_dict(), strict=True)
+    features = (torch.randn(2, 16, 3, 4),)
+    torch.testing.assert_close(head.eval()(features), stock.eval()(features))
+
+
+def test_attention_matrix_is_not_formed(head):
+    target = 'torch.nn.functional.scaled_dot_product_attention'
+    with mock.patch(target, wraps=torch.nn.functional.scaled_dot_product_attention) as attention:
+        head((torch.randn(1, 16, 3, 4),))
+    assert attention.call_count == SETTINGS['num_layers']
+
+
+def test_logs_share_of_clipped_pixels(head):
+    sample = SegDataSample(gt_sem_seg=PixelData(data=torch.randint(0, 3, (1, 8, 8))))
+
+    losses = head.loss((torch.randn(1, 16, 2, 2),), [sample], train_cfg={})
+
+    assert set(losses) == {'loss_ce', 'acc_seg', 'clipped_share'}
+    assert 0 < losses['clipped_share'] < 1
+    assert not losses['clipped_share'].requires_grad
+    losses['loss_ce'].backward()
+    assert head.cls_emb.grad.any()
+
+
+def test_published_clipping_is_the_default():
+    criterion = WeakTrGradientClippingHead(**SETTINGS).loss_decode
+    assert (criterion.patch_size, criterion.start, criterion.loss_name) == (120, 1.2, 'loss_ce')

@@ -1,0 +1,143 @@
+"""Gradient clipping loss of WeakTr's online retraining."""
+
+from __future__ import annotations
+
+from typing import NamedTuple
+
+import torch
+import torch.nn.functional as F
+from mmseg.registry import MODELS
+from torch import Tensor, nn
+
+
+class GradientClipping(NamedTuple):
+    """Result of :func:`gradient_clipping_loss`.
+
+    Attributes:
+        loss: mean of ``pixel_loss``, a scalar with gradient.
+        pixel_loss: clipped loss of every pixel, (B, H, W), with gradient.
+        clipped_share: detached scalar in [0, 1], the share of all pixels, ignored ones
+            included, that were clipped and hence give no gradient.
+    """
+
+    loss: Tensor
+    pixel_loss: Tensor
+    clipped_share: Tensor
+
+
+def gradient_clipping_loss(
+    pixel_loss: Tensor, patch_size: int = 120, start: float = 1.2
+) -> GradientClipping:
+    """Clip the per-pixel loss from above, so that doubtful pixels stop giving gradients.
+
+    Let ``m`` be the mean of ``pixel_loss``. While ``m > start`` the model has not learnt enough to
+    judge its labels, and nothing is clipped. Later the loss is averaged over the batch and over
+    non-overlapping squares; the threshold of a square is the larger of its average and ``m``. A
+    pixel above the threshold of its square contributes that threshold, a constant.
+
+    Squares cut off by the right or the bottom border average the pixels that they have. The
+    decision is made on the device: nothing here waits for an accelerator.
+
+    Source: Zhu et al., "WeakTr", arXiv 2304.01184, section on the gradient clipping decoder.
+
+    Args:
+        pixel_loss: non-negative loss of every pixel, (B, H, W), floating point; 0 where ignored.
+        patch_size: side of a square in pixels.
+        start: mean loss at or below which clipping sets in.
+
+    Returns:
+        The mean clipped loss, the clipped loss of every pixel and the share of clipped pixels.
+
+    Raises:
+        ValueError: ``pixel_loss`` is not of shape (B, H, W), or ``patch_size`` is below 1.
+    """
+    if pixel_loss.dim() != 3:
+        raise ValueError(f'pixel_loss must be (B, H, W), but got shape {tuple(pixel_loss.shape)}')
+    if patch_size < 1:
+        raise ValueError(f'patch_size must be at least 1 pixel, but got {patch_size}')
+
+    values = pixel_loss.detach()
+    height, width = values.shape[1:]
+    mean = values.mean()
+    squares = F.avg_pool2d(
+        values.mean(dim=0, keepdim=True), patch_size, ceil_mode=True, count_include_pad=False
+    )  # (1, ceil(H / patch_size), ceil(W / patch_size))
+    threshold = torch.maximum(squares, mean)
+    threshold = threshold.masked_fill(mean > start, float('inf'))
+    threshold = threshold.repeat_interleave(patch_size, dim=1)[:, :height]
+    threshold = threshold.repeat_interleave(patch_size, dim=2)[..., :width]  # (1, H, W)
+
+    clipped = values > threshold
+    # `where` rather than `minimum`, which halves the gradient of a pixel at its threshold.
+    pixel_loss = torch.where(clipped, threshold, pixel_loss)
+    return GradientClipping(pixel_loss.mean(), pixel_loss, clipped.float().mean())
+
+
+@MODELS.register_module()
+class WeakTrGradientClippingLoss(nn.Module):
+    """Cross entropy whose per-pixel values are clipped by :func:`gradient_clipping_loss`.
+
+    Ignored pixels have the loss 0 and count in every mean, also in that of the result.
+
+    Args:
+        patch_size: side in pixels of the squares that have a threshold each.
+        start: mean cross entropy at or below which clipping sets in.
+        loss_weight: factor of the result; the thresholds do not depend on it.
+        loss_name: key of the loss in the head's dictionary; only keys that contain ``loss`` are
+            differentiated.
+
+    Attributes:
+        clipped_share: share of the pixels clipped by the latest call, a detached scalar in
+            [0, 1]; None before the first call.
+    """
+
+    clipped_share: Tensor | None
+
+    def __init__(
+        self,
+        patch_size: int = 120,
+        start: float = 1.2,
+        loss_weight: float = 1.0,
+        loss_name: str = 'loss_ce',
+    ) -> None:
+        super().__init__()
+        self.patch_size = patch_size
+        self.start = start
+        self.loss_weight = loss_weight
+        self.loss_name = loss_name
+        self.clipped_share = None
+
+    def forward(
+        self,
+        cls_score: Tensor,
+        label: Tensor,
+        weight: Tensor | None = None,
+        ignore_index: int = 255,
+    ) -> Tensor:
+        """Compute the clipped cross entropy.
+
+        Args:
+            cls_score: logits, (B, K, H, W).
+            label: class ids, (B, H, W), int64.
+            weight: pixel weights of a sampler; not supported, must be None.
+            ignore_index: label of the pixels without a class.
+
+        Returns:
+            A scalar.
+
+        Raises:
+            ValueError: ``weight`` is given.
+        """
+        if weight is not None:
+            raise ValueError(
+                'WeakTrGradientClippingLoss chooses its pixels itself and takes no pixel weights: '
+                'remove `sampler` from the decode head'
+            )
+        pixel_loss = F.cross_entropy(cls_score, label, ignore_index=ignore_index, reduction='none')
+        result = gradient_clipping_loss(pixel_loss, self.patch_size, self.start)
+        self.clipped_share = result.clipped_share
+        return self.loss_weight * result.loss
+
+    def extra_repr(self) -> str:
+        """Return the settings shown by ``print(model)``."""
+        return f'patch_size={self.patch_size}, start={self.start}, loss_weight={self.loss_weight}'
