@@ -1,0 +1,5 @@
+from .image_label_dataset import ImageLabelDataset
+from .transforms import *  # noqa: F401,F403
+from .voc12 import WeakTrVOCDataset
+
+__all__ = ['ImageLabelDataset', 'WeakTrVOCDataset']

@@ -1,0 +1,236 @@
+"""Demo data without a download: scenes composed from photographs inside scikit-image's wheel."""
+
+from __future__ import annotations
+
+import json
+import os
+import shutil
+import tempfile
+import xml.etree.ElementTree as ElementTree
+from pathlib import Path
+from typing import NamedTuple
+
+import numpy as np
+import skimage
+from mmseg.registry import DATASETS
+from PIL import Image, ImageDraw, ImageFilter
+from tqdm import tqdm
+
+from ..pseudo_labels.cam_files import write_mask
+from .image_label_dataset import ImageLabelDataset
+
+# Photographs in the wheel of scikit-image (skimage/data/README.txt has their sources).
+CLASS_PHOTOS = {
+    'brick': 'brick.png',
+    'coins': 'coins.png',
+    'fur': 'chelsea.png',
+    'grass': 'grass.png',
+    'gravel': 'gravel.png',
+    'page': 'page.png',
+    'stars': 'hubble_deep_field.jpg',
+    'tissue': 'ihc.png',
+}
+BACKGROUND_PHOTOS = (
+    'astronaut.png',
+    'camera.png',
+    'coffee.png',
+    'motorcycle_left.png',
+    'rocket.jpg',
+)
+CLASSES = ('background', *CLASS_PHOTOS)
+PALETTE = (
+    (0, 0, 0),
+    (178, 34, 34),
+    (218, 165, 32),
+    (210, 105, 180),
+    (34, 139, 34),
+    (112, 128, 144),
+    (240, 230, 140),
+    (65, 105, 225),
+    (148, 0, 211),
+)
+VERSION = 1  # raised when the same arguments give other scenes
+STAMP = 'demo.json'
+MIN_VISIBLE = 0.04  # share of the scene that a class must show to be in its label
+JPEG_QUALITY = 92
+
+
+class DemoSize(NamedTuple):
+    """How many scenes of which side length in pixels."""
+
+    train: int = 1600
+    val: int = 300
+    side: int = 96
+    seed: int = 0
+
+
+class Scene(NamedTuple):
+    """A composed scene: RGB image, uint8 (S, S, 3), and labels, uint8 (S, S)."""
+
+    image: Image.Image
+    mask: np.ndarray
+
+
+@DATASETS.register_module()
+class WeakTrDemoDataset(ImageLabelDataset):
+    """Composed scenes in VOC layout, written below ``data_root`` when missing.
+
+    Args:
+        data_root: Folder of the data set.
+        size: Fields of :class:`DemoSize`.
+        kwargs: Arguments of :class:`ImageLabelDataset`.
+    """
+
+    METAINFO = dict(classes=CLASSES, palette=[list(colour) for colour in PALETTE])
+
+    def __init__(self, data_root: str, size: dict | None = None, **kwargs) -> None:
+        write_demo(data_root, DemoSize(**(size or {})))
+        super().__init__(data_root=data_root, **kwargs)
+
+
+def write_demo(root: str | Path, size: DemoSize = DemoSize()) -> bool:
+    """Writes the demo data set in VOC layout unless it is there already.
+
+    Training and validation scenes take their crops from the left and the right half of each
+    photograph. The folder appears complete or not at all; of several processes that write at
+    once, the first to finish wins and all scenes are equal.
+
+    Args:
+        root: Folder to write.
+        size: Number and size of the scenes, and the seed.
+
+    Returns:
+        Whether scenes were written.
+
+    Raises:
+        FileExistsError: If ``root`` holds something else, or scenes of another size.
+    """
+    root = Path(root)
+    stamp = dict(version=VERSION, **size._asdict())
+    if root.exists() and any(root.iterdir()):
+        _check_stamp(root, stamp)
+        return False
+    root.parent.mkdir(parents=True, exist_ok=True)
+    building = Path(tempfile.mkdtemp(prefix=f'.{root.name}.', dir=root.parent))
+    try:
+        building.chmod(0o755)
+        with tqdm(total=size.train + size.val, desc=f'Composing scenes in {root}') as progress:
+            for number, split in enumerate(('train', 'val')):
+                rng = np.random.default_rng((size.seed, number))
+                _write_split(building, split, getattr(size, split), size.side, rng, progress)
+        (building / STAMP).write_text(json.dumps(stamp, indent=2) + '\n')
+        return _move_into_place(building, root, stamp)
+    finally:
+        shutil.rmtree(building, ignore_errors=True)
+
+
+def _check_stamp(root: Path, stamp: dict) -> None:
+    path = root / STAMP
+    found = json.loads(path.read_text()) if path.is_file() else None
+    if found != stamp:
+        raise FileExistsError(
+            f'{root}: expected demo scenes {stamp}, found {found or "other files"}; '
+            'remove the folder or choose another data_root'
+        )
+
+
+def _move_into_place(building: Path, root: Path, stamp: dict) -> bool:
+    try:
+        os.replace(building, root)
+    except OSError:
+        _check_stamp(root, stamp)
+        return False
+    return True
+
+
+def _write_split(
+    root: Path, split: str, count: int, side: int, rng: np.random.Generator, progress: tqdm
+) -> None:
+    photos = _load_photos(left=split == 'train')
+    names = [f'{split}_{index:05d}' for index in range(count)]
+    for name in names:
+        scene = compose_scene(photos, side, rng)
+        _write_scene(root, name, scene)
+        progress.update()
+    listing = root / 'ImageSets' / 'Segmentation' / f'{split}.txt'
+    listing.parent.mkdir(parents=True, exist_ok=True)
+    listing.write_text('\n'.join(names) + '\n')
+
+
+def _load_photos(left: bool) -> dict[str, Image.Image]:
+    """Half of every photograph, by file name."""
+    folder = Path(skimage.__file__).parent / 'data'
+    halves = {}
+    for name in (*CLASS_PHOTOS.values(), *BACKGROUND_PHOTOS):
+        with Image.open(folder / name) as photo:
+            width, height = photo.size
+            box = (0, 0, width // 2, height) if left else (width - width // 2, 0, width, height)
+            halves[name] = photo.convert('RGB').crop(box)
+    return halves
+
+
+def compose_scene(photos: dict[str, Image.Image], side: int, rng: np.random.Generator) -> Scene:
+    """Pastes one to three textured polygons onto a background photograph.
+
+    Args:
+        photos: Photographs by file name.
+        side: Side length in pixels.
+        rng: Source of all randomness.
+
+    Returns:
+        The scene; every class in its mask covers at least ``MIN_VISIBLE`` of it.
+    """
+    while True:
+        image = _random_crop(photos[rng.choice(BACKGROUND_PHOTOS)], side, rng)
+        mask = np.zeros((side, side), np.uint8)
+        names = rng.choice(list(CLASS_PHOTOS), size=rng.integers(1, 4), replace=False)
+        for name in names:
+            shape = _random_polygon(side, rng)
+            texture = _random_crop(photos[CLASS_PHOTOS[name]], side, rng)
+            image.paste(texture, mask=shape.filter(ImageFilter.GaussianBlur(0.6)))
+            mask[np.asarray(shape) > 127] = CLASSES.index(name)
+        area = np.bincount(mask.ravel(), minlength=len(CLASSES)) / mask.size
+        if all(area[CLASSES.index(name)] >= MIN_VISIBLE for name in names):
+            return Scene(image, mask)
+
+
+def _random_crop(photo: Image.Image, side: int, rng: np.random.Generator) -> Image.Image:
+    """Square crop of random place, scale, orientation, brightness, contrast and tint."""
+    longest = min(photo.size)
+    length = int(np.clip(side * rng.uniform(1.0, 2.0), 0, longest))
+    x, y = rng.integers(0, photo.width - length + 1), rng.integers(0, photo.height - length + 1)
+    crop = photo.resize((side, side), Image.BICUBIC, box=(x, y, x + length, y + length))
+    crop = crop.rotate(90 * int(rng.integers(4)))
+    pixels = np.asarray(crop, dtype=np.float32)
+    mean = pixels.mean(axis=(0, 1))
+    pixels = (pixels - mean) * rng.uniform(0.7, 1.3) + mean * rng.uniform(0.7, 1.3)
+    pixels = pixels * rng.uniform(0.85, 1.15, size=3)
+    return Image.fromarray(np.clip(pixels, 0, 255).astype(np.uint8))
+
+
+def _random_polygon(side: int, rng: np.random.Generator) -> Image.Image:
+    """Star-shaped polygon of five to ten corners as a mask, 255 inside."""
+    corners = rng.integers(5, 11)
+    angles = np.sort(rng.uniform(0, 2 * np.pi, corners))
+    radii = side * rng.uniform(0.16, 0.38) * rng.uniform(0.6, 1.3, corners)
+    centre = rng.uniform(0.2, 0.8, 2) * side
+    points = centre + radii[:, None] * np.stack((np.cos(angles), np.sin(angles)), axis=1)
+    shape = Image.new('L', (side, side))
+    ImageDraw.Draw(shape).polygon([tuple(point) for point in points], fill=255)
+    return shape
+
+
+def _write_scene(root: Path, name: str, scene: Scene) -> None:
+    image_path = root / 'JPEGImages' / f'{name}.jpg'
+    image_path.parent.mkdir(parents=True, exist_ok=True)
+    scene.image.save(image_path, quality=JPEG_QUALITY)
+    write_mask(root / 'SegmentationClass' / f'{name}.png', scene.mask, PALETTE)
+
+    annotation = ElementTree.Element('annotation')
+    ElementTree.SubElement(annotation, 'filename').text = image_path.name
+    for label in np.unique(scene.mask[scene.mask > 0]):
+        item = ElementTree.SubElement(annotation, 'object')
+        ElementTree.SubElement(item, 'name').text = CLASSES[label]
+    xml_path = root / 'Annotations' / f'{name}.xml'
+    xml_path.parent.mkdir(parents=True, exist_ok=True)
+    ElementTree.ElementTree(annotation).write(xml_path)

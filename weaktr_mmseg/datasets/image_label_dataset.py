@@ -1,0 +1,130 @@
+"""Images with image-level labels, and masks only where they are asked for."""
+from __future__ import annotations
+
+import os.path as osp
+from typing import Sequence
+
+from mmseg.datasets import BaseSegDataset
+from mmseg.registry import DATASETS
+
+from .file_index import index_folder, read_split, resolve_samples
+from .label_sources import read_image_labels
+
+_UNLABELLED = ('error', 'drop', 'keep')
+
+
+@DATASETS.register_module()
+class ImageLabelDataset(BaseSegDataset):
+    """Segmentation data set whose supervision is one multi-hot label per image.
+
+    The data info of a sample has, besides mmseg's own keys:
+
+    * ``sample_id`` (str): path of the image below the image folder without suffix; it names the
+      CAM and mask files of the image,
+    * ``image_labels`` (list[int]): foreground ids ``0..C-1``; the mask id of a class is one more,
+    * ``num_foreground`` (int): ``C``,
+    * ``seg_map_path`` (str): only if ``data_prefix`` names a folder of masks. Without it nothing
+      can open a mask, which is what training on image-level labels must guarantee.
+
+    Args:
+        labels: Where the labels come from, ``dict(type='voc_xml', path='Annotations')``; see
+            :data:`weaktr_mmseg.datasets.label_sources.LABEL_SOURCES`. None gives samples without
+            ``image_labels``, enough for a segmentor's evaluation.
+        ann_file: Split file with one image a line, with or without suffix. Empty takes every
+            labelled image, or every image of the folder when there are no labels.
+        data_prefix: ``img_path`` and, for scoring, ``seg_map_path``; None or absent for no masks.
+        img_suffix: Suffix of the images. None accepts every format that Pillow reads.
+        unlabelled: What to do with an image that has no label: ``'error'``, ``'drop'`` it, or
+            ``'keep'`` it with an empty list.
+        **kwargs: Arguments of :class:`mmseg.datasets.BaseSegDataset`. ``metainfo['classes']`` has
+            the background first.
+
+    Raises:
+        FileNotFoundError: If the split file, an image, a mask asked for or a label file is missing.
+        ValueError: If the split is empty, a label is unknown or an image has none.
+    """
+
+    def __init__(self,
+                 labels: dict | None = None,
+                 ann_file: str = '',
+                 data_prefix: dict | None = None,
+                 img_suffix: str | None = None,
+                 unlabelled: str = 'error',
+                 **kwargs) -> None:
+        if unlabelled not in _UNLABELLED:
+            raise ValueError(f'unlabelled must be one of {_UNLABELLED}, got {unlabelled!r}')
+        self.labels = labels
+        self.unlabelled = unlabelled
+        prefix = {'img_path': '', **(data_prefix or {})}
+        super().__init__(
+            ann_file=ann_file,
+            data_prefix={key: folder for key, folder in prefix.items() if folder is not None},
+            img_suffix=img_suffix,
+            **kwargs)
+
+    def load_data_list(self) -> list[dict]:
+        """List the samples; every check that needs no pixel happens here, before training.
+
+        Returns:
+            One data info per sample, in the order of the split.
+        """
+        img_dir = self.data_prefix['img_path']
+        images = index_folder(img_dir, self.img_suffix, self.backend_args)
+        names = read_split(self.ann_file) if self.ann_file else None
+        sample_ids = None if names is None else resolve_samples(
+            names, images, img_dir, self.ann_file)
+        labels = self._read_labels(sample_ids)
+        if sample_ids is None:
+            sample_ids = sorted(images) if labels is None else resolve_samples(
+                sorted(labels), images, img_dir, self.labels['path'])
+        if labels is not None:
+            sample_ids = self._handle_unlabelled(sample_ids, labels)
+        if not sample_ids:
+            raise ValueError(f'no sample is left of {self.ann_file or img_dir}')
+        infos = [self._data_info(sample_id, images[sample_id]) for sample_id in sample_ids]
+        if labels is not None:
+            for info in infos:
+                info['image_labels'] = labels.get(info['sample_id'], [])
+                info['num_foreground'] = len(self.metainfo['classes']) - 1
+        self._add_masks(infos)
+        return infos
+
+    def _read_labels(self, sample_ids: Sequence[str] | None) -> dict[str, list[int]] | None:
+        if self.labels is None:
+            return None
+        classes = self._metainfo.get('classes')
+        if classes is None:
+            raise ValueError("image labels need metainfo=dict(classes=['background', ...])")
+        return read_image_labels(self.labels, classes, sample_ids, self.data_root)
+
+    def _handle_unlabelled(self, sample_ids: list[str],
+                           labels: dict[str, list[int]]) -> list[str]:
+        bare = [sample_id for sample_id in sample_ids if not labels.get(sample_id)]
+        if not bare or self.unlabelled == 'keep':
+            return sample_ids
+        if self.unlabelled == 'error':
+            raise ValueError(
+                f"{len(bare)} images have no label in {self.labels['path']}, the first is "
+                f"'{bare[0]}'; label them, or set unlabelled='drop' or 'keep'")
+        return [sample_id for sample_id in sample_ids if labels.get(sample_id)]
+
+    def _data_info(self, sample_id: str, img_file: str) -> dict:
+        return dict(
+            img_path=osp.join(self.data_prefix['img_path'], img_file),
+            sample_id=sample_id,
+            label_map=self.label_map,
+            reduce_zero_label=self.reduce_zero_label,
+            seg_fields=[])
+
+    def _add_masks(self, infos: list[dict]) -> None:
+        mask_dir = self.data_prefix.get('seg_map_path')
+        if mask_dir is None:
+            return
+        masks = index_folder(mask_dir, self.seg_map_suffix, self.backend_args)
+        missing = [info['sample_id'] for info in infos if info['sample_id'] not in masks]
+        if missing:
+            raise FileNotFoundError(
+                f'{len(missing)} of {len(infos)} images have no mask in {mask_dir}; the first is '
+                f"'{missing[0]}{self.seg_map_suffix}'")
+        for info in infos:
+            info['seg_map_path'] = osp.join(mask_dir, masks[info['sample_id']])
