@@ -77,8 +77,9 @@ def test_gray_and_transparent(tmp_path, mode, pixel, bgr):
     assert load(tmp_path / 'a.png')['img'].tolist() == [[bgr] * 3] * 2
 
 
-def test_truncated_jpeg_is_refused_by_name(tmp_path, gradient):
-    Image.fromarray(gradient).save(tmp_path / 'whole.jpg')
+def test_truncated_jpeg_is_refused_by_name(tmp_path):
+    noise = np.random.default_rng(0).integers(0, 256, (200, 300, 3), dtype=np.uint8)
+    Image.fromarray(noise).save(tmp_path / 'whole.jpg')
     data = (tmp_path / 'whole.jpg').read_bytes()
     (tmp_path / 'half.jpg').write_bytes(data[:len(data) * 2 // 3])
     with pytest.raises(ValueError, match=r'cannot read image .*half\.jpg: .*truncated'):

@@ -1,4 +1,8 @@
+"""Transforms of data pipelines."""
+
 from .load_image import WeakTrLoadImage
+from .load_pseudo_label import LoadPseudoLabel
+from .multi_scale import WeakTrMultiScale
 from .pack_image_label_inputs import PackImageLabelInputs
 
-__all__ = ['PackImageLabelInputs', 'WeakTrLoadImage']
+__all__ = ['LoadPseudoLabel', 'PackImageLabelInputs', 'WeakTrLoadImage', 'WeakTrMultiScale']

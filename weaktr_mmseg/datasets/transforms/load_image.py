@@ -3,6 +3,7 @@ from __future__ import annotations
 
 import io
 
+import mmcv
 import numpy as np
 from mmcv.transforms import LoadImageFromFile
 from mmengine import fileio
@@ -41,7 +42,7 @@ class WeakTrLoadImage(LoadImageFromFile):
             if self.ignore_empty:
                 return None
             raise
-        bgr = np.ascontiguousarray(rgb[..., ::-1])  # (H, W, 3)
+        bgr = mmcv.rgb2bgr(rgb)  # (H, W, 3)
         results['img'] = bgr.astype(np.float32) if self.to_float32 else bgr
         results['img_shape'] = results['ori_shape'] = rgb.shape[:2]
         return results
@@ -63,7 +64,8 @@ def decode_image(data: bytes, name: str) -> np.ndarray:
     try:
         with Image.open(io.BytesIO(data)) as image:
             image.load()
-            return np.asarray(_to_rgb(ImageOps.exif_transpose(image)))
+            ImageOps.exif_transpose(image, in_place=True)
+            return np.asarray(_to_rgb(image))
     except (OSError, SyntaxError, ValueError, Image.DecompressionBombError) as error:
         raise ValueError(f'cannot read image {name}: {error}') from error
 
@@ -78,4 +80,4 @@ def _to_rgb(image: Image.Image) -> Image.Image:
         image = Image.fromarray((levels >> 8).astype(np.uint8))
     if image.mode == 'P' and 'transparency' in image.info:
         image = image.convert('RGBA')
-    return image.convert('RGB')
+    return image if image.mode == 'RGB' else image.convert('RGB')
