@@ -1,5 +1,6 @@
+from .demo_scenes import WeakTrDemoDataset
 from .image_label_dataset import ImageLabelDataset
 from .transforms import *  # noqa: F401,F403
 from .voc12 import WeakTrVOCDataset
 
-__all__ = ['ImageLabelDataset', 'WeakTrVOCDataset']
+__all__ = ['ImageLabelDataset', 'WeakTrDemoDataset', 'WeakTrVOCDataset']

@@ -16,6 +16,7 @@ from mmseg.registry import DATASETS
 from PIL import Image, ImageDraw, ImageFilter
 from tqdm import tqdm
 
+from ..progress import progress_bar
 from ..pseudo_labels.cam_files import write_mask
 from .image_label_dataset import ImageLabelDataset
 
@@ -114,7 +115,7 @@ def write_demo(root: str | Path, size: DemoSize = DemoSize()) -> bool:
     building = Path(tempfile.mkdtemp(prefix=f'.{root.name}.', dir=root.parent))
     try:
         building.chmod(0o755)
-        with tqdm(total=size.train + size.val, desc=f'Composing scenes in {root}') as progress:
+        with progress_bar(total=size.train + size.val, desc=f'Composing {root}') as progress:
             for number, split in enumerate(('train', 'val')):
                 rng = np.random.default_rng((size.seed, number))
                 _write_split(building, split, getattr(size, split), size.side, rng, progress)

@@ -1,0 +1,22 @@
+# CAM network of the demo: a ViT small enough to train from scratch on a CPU.
+num_classes = 8  # foreground classes
+width = 96
+data_preprocessor = dict(
+    type='WeakTrDataPreprocessor',
+    mean=[123.675, 116.28, 103.53],  # ImageNet
+    std=[58.395, 57.12, 57.375],
+    bgr_to_rgb=True,
+    size_divisor=1)
+model = dict(
+    type='WeakTrCAMSegmentor',
+    data_preprocessor=data_preprocessor,
+    backbone=dict(
+        type='WeakTrViT',
+        num_classes=num_classes,
+        arch=dict(embed_dims=width, num_layers=4, num_heads=4, feedforward_channels=4 * width),
+        img_size=96,
+        patch_size=8,
+        fusion=dict(reduction=4, feature_reduction=4, pooling='max'),
+        mimetic_gain=1.5),
+    cam_head=dict(type='WeakTrCAMHead', in_channels=width, num_classes=num_classes),
+    test_cfg=dict(coarse=True))

@@ -1,0 +1,34 @@
+# Segmentor of the demo: the CAM network's ViT with Segmenter's mask transformer.
+num_classes = 9  # with background
+width = 96
+norm_cfg = dict(type='LN', eps=1e-6)
+data_preprocessor = dict(
+    type='SegDataPreProcessor',
+    mean=[123.675, 116.28, 103.53],  # ImageNet
+    std=[58.395, 57.12, 57.375],
+    bgr_to_rgb=True,
+    pad_val=0,
+    seg_pad_val=255,
+    size_divisor=8)
+model = dict(
+    type='EncoderDecoder',
+    data_preprocessor=data_preprocessor,
+    backbone=dict(
+        type='mmpretrain.VisionTransformer',
+        arch=dict(embed_dims=width, num_layers=4, num_heads=4, feedforward_channels=4 * width),
+        img_size=96,
+        patch_size=8,
+        out_type='featmap',
+        interpolate_mode='bilinear'),
+    decode_head=dict(
+        type='WeakTrGradientClippingHead',
+        in_channels=width,
+        channels=width,
+        num_classes=num_classes,
+        num_layers=2,
+        num_heads=4,
+        embed_dims=width,
+        dropout_ratio=0.0,
+        loss_decode=dict(type='WeakTrGradientClippingLoss', patch_size=24, start=0.35)),
+    train_cfg=dict(),
+    test_cfg=dict(mode='whole'))

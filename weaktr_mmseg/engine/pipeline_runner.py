@@ -1,0 +1,235 @@
+"""The pipeline: image-level labels -> activation maps -> pseudo labels -> segmentor."""
+
+from __future__ import annotations
+
+import gc
+import time
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any, Iterator
+
+import numpy as np
+import torch
+from mmengine.config import Config
+from mmengine.dist import all_reduce, barrier, get_dist_info, is_main_process
+from mmengine.logging import print_log
+from mmengine.registry import init_default_scope
+from mmengine.runner import Runner, find_latest_checkpoint
+from mmseg.registry import DATASETS, RUNNERS
+
+from ..datasets.transforms.load_image import decode_image
+from ..errors import WeakTrInputError
+from ..evaluation.cam_metric import OTSU
+from ..pseudo_labels.generate import (
+    CAM_FOLDER,
+    MASK_FOLDER,
+    LabelRule,
+    MaskSample,
+    mean_iou,
+    write_masks,
+)
+from . import stage_configs as stages
+from .distributed import init_cpu_process_group
+from .summary import command, environment, write_json
+from .warm_start import write_encoder_checkpoint
+
+
+@RUNNERS.register_module()
+class WeakTrRunner:
+    """Runs the three stages of WeakTr, each with mmengine's own ``Runner``.
+
+    1. CAM training below ``work_dir/cam``,
+    2. pseudo-label generation below ``work_dir/pseudo_labels`` (``cams/``, ``masks/``),
+    3. retraining and evaluation below ``work_dir/retrain``,
+
+    then ``work_dir/summary.json``. ``tools/train.py`` of mmseg reaches it through
+    ``runner_type='WeakTrRunner'``; ``tools/test.py`` tests the segmentor at the top level of the
+    same config with the stock runner.
+
+    Args:
+        cfg: Config of a segmentor's training, with these keys besides:
+
+            - ``cam_stage``: config of CAM training; ``config`` names a file to start from,
+            - ``pseudo_labels``: ``threshold`` (number or ``'otsu'``), the options of
+              :class:`LabelRule`, ``workers``, and ``score_split``, a split whose fused maps are
+              scored for comparison,
+            - ``retrain_from_cam_vit``: start the encoder from the ViT of the CAM stage.
+
+    Raises:
+        WeakTrInputError: If a key or file is missing.
+    """
+
+    def __init__(self, cfg: Config) -> None:
+        self.cfg = stages.resolve_pipeline(cfg)
+        self.work_dir = Path(cfg.work_dir).absolute()
+        self.cfg.work_dir = str(self.work_dir)
+        self.labels_dir = self.work_dir / stages.PSEUDO_LABEL_DIR
+        self.stages: dict[str, dict[str, Any]] = {}
+        self.metrics: dict[str, float | None] = {}
+        init_cpu_process_group(self.cfg.get('launcher', 'none'))
+
+    @classmethod
+    def from_cfg(cls, cfg: Config) -> WeakTrRunner:
+        """Builds the runner as mmseg's tools do."""
+        return cls(cfg)
+
+    def train(self) -> dict[str, Any]:
+        """Runs all stages.
+
+        Returns:
+            The content of ``summary.json``.
+
+        Raises:
+            WeakTrInputError: If a data set cannot be read, before any training starts.
+        """
+        self._check_datasets()
+        if is_main_process():
+            self.work_dir.mkdir(parents=True, exist_ok=True)
+            self.cfg.dump(self.work_dir / Path(self.cfg.filename or 'pipeline.py').name)
+        with self._stage('cam') as record:
+            record['checkpoint'] = self._train_cams()
+        with self._stage('pseudo_labels') as record:
+            record['checkpoint'] = self.stages['cam']['checkpoint']
+            threshold = self._generate_pseudo_labels(record['checkpoint'])
+        with self._stage('retrain') as record:
+            record['checkpoint'] = self._retrain(self.stages['cam']['checkpoint'])
+        with self._stage('evaluation') as record:
+            record['checkpoint'] = self.stages['retrain']['checkpoint']
+            self._evaluate(record['checkpoint'])
+        return self._write_summary(threshold)
+
+    @contextmanager
+    def _stage(self, name: str) -> Iterator[dict[str, Any]]:
+        """Announces and times a stage; yields its entry in the summary."""
+        print_log(f'WeakTr stage {name!r} starts', logger='current')
+        start = time.perf_counter()
+        record: dict[str, Any] = {}
+        yield record
+        seconds = time.perf_counter() - start
+        self.stages[name] = dict(seconds=round(seconds, 1), **record)
+        gc.collect()
+
+    def _check_datasets(self) -> None:
+        """Builds every data set once, so that faults show before training."""
+        init_default_scope(self.cfg.get('default_scope', 'mmseg'))
+        for name, cfg in (('cam_stage.', self.cfg.cam_stage), ('', self.cfg)):
+            for loader in ('train_dataloader', 'val_dataloader', 'test_dataloader'):
+                if cfg.get(loader) is None:
+                    continue
+                try:
+                    DATASETS.build(cfg[loader].dataset)
+                except (ValueError, OSError, KeyError, AssertionError) as error:
+                    raise WeakTrInputError(f'{name}{loader}.dataset: {error}') from error
+
+    def _train_cams(self) -> str:
+        runner = Runner.from_cfg(stages.cam_training_config(self.cfg))
+        runner.train()
+        return _final_checkpoint(runner)
+
+    def _generate_pseudo_labels(self, checkpoint: str) -> float:
+        """Writes maps and masks of the training split; returns the threshold used."""
+        writer = dict(type='WeakTrCAMWriter', folder=str(self.labels_dir / CAM_FOLDER))
+        cfg = stages.cam_inference_config(
+            self.cfg, checkpoint, [stages.cam_metric(self.cfg), writer]
+        )
+        runner = Runner.from_cfg(cfg)
+        scores = runner.test()
+        self.metrics.update(
+            cam_coarse_miou=scores.get('cam/coarse_miou'),
+            cam_coarse_miou_oracle=scores.get('cam/coarse_miou_oracle'),
+            cam_fused_miou=scores.get('cam/fused_miou'),
+            cam_fused_miou_oracle=scores.get('cam/fused_miou_oracle'),
+            image_map=scores.get('cam/image_map'),
+        )
+        threshold = scores['cam/threshold']
+        self.metrics['pseudo_label_miou'] = self._write_masks(
+            runner.test_dataloader.dataset, threshold
+        )
+        self._score_split(checkpoint)
+        return threshold
+
+    def _write_masks(self, dataset: Any, threshold: float) -> float | None:
+        """Writes this process's share of the masks; returns the mIoU of all, if known."""
+        options = {
+            key: value
+            for key, value in self.cfg.pseudo_labels.items()
+            if key in ('crf', 'ignore_band', 'ignore_disagreement')
+        }
+        rank, world_size = get_dist_info()
+        samples = [
+            self._mask_sample(dataset.get_data_info(index))
+            for index in range(rank, len(dataset), world_size)
+        ]
+        confusion = torch.from_numpy(
+            write_masks(
+                samples,
+                LabelRule(threshold, **options),
+                dataset.metainfo['palette'],
+                _read_rgb,
+                workers=self.cfg.pseudo_labels.get('workers', 0),
+            )
+        )
+        all_reduce(confusion)
+        barrier()
+        return mean_iou(confusion.numpy()) if confusion.any() else None
+
+    def _mask_sample(self, info: dict) -> MaskSample:
+        return MaskSample(
+            image=info['img_path'],
+            cams=str(self.labels_dir / CAM_FOLDER / f'{info["sample_id"]}.npz'),
+            mask=str(self.labels_dir / MASK_FOLDER / f'{info["sample_id"]}.png'),
+            truth=info.get('seg_map_path'),
+        )
+
+    def _score_split(self, checkpoint: str) -> None:
+        cfg = stages.score_split_config(self.cfg, checkpoint)
+        if cfg is not None:
+            scores = Runner.from_cfg(cfg).test()
+            self.metrics['val_cam_miou_oracle'] = scores.get('cam/fused_miou_oracle')
+
+    def _retrain(self, cam_checkpoint: str) -> str:
+        initial_vit = None
+        if self.cfg.get('retrain_from_cam_vit'):
+            initial_vit = str(self.work_dir / stages.RETRAIN_DIR / 'initial_vit.pth')
+            if is_main_process():
+                write_encoder_checkpoint(cam_checkpoint, initial_vit)
+            barrier()
+        runner = Runner.from_cfg(stages.retraining_config(self.cfg, initial_vit))
+        runner.train()
+        return _final_checkpoint(runner)
+
+    def _evaluate(self, checkpoint: str) -> None:
+        runner = Runner.from_cfg(stages.retrained_test_config(self.cfg, checkpoint))
+        self.metrics['val_miou'] = runner.test().get('mIoU')
+
+    def _write_summary(self, threshold: float) -> dict[str, Any]:
+        chosen_by = (
+            'label-free' if self.cfg.pseudo_labels.get('threshold', OTSU) == OTSU else 'fixed'
+        )
+        summary = dict(
+            metrics={
+                name: None if value is None else round(float(value), 2)
+                for name, value in self.metrics.items()
+            },
+            stages=self.stages,
+            threshold=dict(value=threshold, chosen_by=chosen_by),
+            environment=environment(),
+            command=command(),
+        )
+        if is_main_process():
+            path = self.work_dir / 'summary.json'
+            write_json(path, summary)
+            lines = [f'  {name:<24}{value}' for name, value in summary['metrics'].items()]
+            print_log('\n'.join([f'Pipeline finished, {path}:', *lines]), logger='current')
+        return summary
+
+
+def _read_rgb(path: str) -> np.ndarray:
+    """Reads an image as the data pipelines do, uint8 RGB (H, W, 3)."""
+    return decode_image(Path(path).read_bytes(), path)
+
+
+def _final_checkpoint(runner: Runner) -> str:
+    """The checkpoint that the runner judged best, else its last one."""
+    best = runner.message_hub.get_info('best_ckpt')
+    return best or find_latest_checkpoint(runner.work_dir)

@@ -1,0 +1,146 @@
+"""Configs of the single stages, derived from the config of the pipeline."""
+
+from __future__ import annotations
+
+import copy
+from pathlib import Path
+from typing import Iterator
+
+from mmengine.config import Config, ConfigDict
+
+from ..errors import WeakTrInputError
+from ..evaluation.cam_metric import OTSU
+
+CAM_DIR = 'cam'
+PSEUDO_LABEL_DIR = 'pseudo_labels'
+RETRAIN_DIR = 'retrain'
+# Set once for the pipeline, valid in every stage.
+SHARED_KEYS = ('launcher', 'env_cfg', 'randomness', 'resume', 'log_level')
+PIPELINE_KEYS = ('runner_type', 'cam_stage', 'pseudo_labels', 'retrain_from_cam_vit')
+
+
+def resolve_pipeline(cfg: Config) -> Config:
+    """Embeds the config of the CAM stage, so that the result stands alone.
+
+    ``cam_stage`` may name a file, ``dict(config='weaktr_voc_cam.py', ...)``, relative to the
+    pipeline's own; its other keys override that file.
+
+    Args:
+        cfg: Config of the pipeline; not changed.
+
+    Returns:
+        A copy with a complete ``cam_stage`` and defaults filled in.
+
+    Raises:
+        WeakTrInputError: If a key is missing or the file does not exist.
+    """
+    cfg = copy.deepcopy(cfg)
+    for key in ('cam_stage', 'pseudo_labels', 'work_dir', 'model'):
+        if cfg.get(key) is None:
+            raise WeakTrInputError(f'{cfg.filename}: expected the key {key!r} of a pipeline')
+    stage = cfg.cam_stage
+    name = stage.pop('config', None)
+    if name is not None:
+        path = Path(cfg.filename or '.').parent / name
+        if not path.is_file():
+            raise WeakTrInputError(f'{cfg.filename}: cam_stage.config names {path}, no such file')
+        base = Config.fromfile(path)
+        base.merge_from_dict(stage.to_dict())
+        cfg.cam_stage = ConfigDict(base.to_dict())
+    return cfg
+
+
+def cam_training_config(cfg: Config) -> Config:
+    """Config of CAM training, from a resolved pipeline."""
+    stage = Config(copy.deepcopy(cfg.cam_stage.to_dict()))
+    for key in SHARED_KEYS:
+        if key in cfg:
+            stage[key] = copy.deepcopy(cfg[key])
+    stage.work_dir = str(Path(cfg.work_dir) / CAM_DIR)
+    stage.experiment_name = CAM_DIR
+    return stage
+
+
+def cam_inference_config(cfg: Config, checkpoint: str, evaluator: list[dict]) -> Config:
+    """Config of a test run of the CAM stage that predicts maps, from a resolved pipeline."""
+    stage = cam_training_config(cfg)
+    _remove_training(stage)
+    stage.load_from = checkpoint
+    stage.resume = False
+    stage.test_evaluator = evaluator
+    stage.work_dir = str(Path(cfg.work_dir) / PSEUDO_LABEL_DIR)
+    stage.experiment_name = PSEUDO_LABEL_DIR
+    return stage
+
+
+def score_split_config(cfg: Config, checkpoint: str) -> Config | None:
+    """Config that scores fused maps on ``pseudo_labels.score_split``, or None without one."""
+    split = cfg.pseudo_labels.get('score_split')
+    if split is None:
+        return None
+    stage = cam_inference_config(cfg, checkpoint, [cam_metric(cfg)])
+    stage.test_dataloader.dataset.ann_file = split
+    stage.experiment_name = f'{PSEUDO_LABEL_DIR}_score_split'
+    return stage
+
+
+def cam_metric(cfg: Config) -> dict:
+    """Config of the metric at the threshold of the pipeline."""
+    return dict(type='WeakTrCAMMetric', threshold=cfg.pseudo_labels.get('threshold', OTSU))
+
+
+def retraining_config(cfg: Config, initial_vit: str | None = None) -> Config:
+    """Config of retraining, from a resolved pipeline.
+
+    Args:
+        cfg: The pipeline.
+        initial_vit: Checkpoint whose ``backbone.`` the encoder starts from.
+    """
+    stage = Config(copy.deepcopy(cfg.to_dict()))
+    for key in PIPELINE_KEYS:
+        stage.pop(key, None)
+    stage.work_dir = str(Path(cfg.work_dir) / RETRAIN_DIR)
+    stage.experiment_name = RETRAIN_DIR
+    folder = str(Path(cfg.work_dir) / PSEUDO_LABEL_DIR)
+    for transform in find_configs(stage.train_dataloader, 'LoadPseudoLabel'):
+        transform['folder'] = folder
+    if initial_vit is not None:
+        stage.model.backbone.init_cfg = dict(
+            type='Pretrained', checkpoint=initial_vit, prefix='backbone.'
+        )
+    return stage
+
+
+def retrained_test_config(cfg: Config, checkpoint: str) -> Config:
+    """Config that tests the final segmentor, from a resolved pipeline."""
+    stage = retraining_config(cfg)
+    _remove_training(stage)
+    stage.load_from = checkpoint
+    stage.resume = False
+    stage.experiment_name = f'{RETRAIN_DIR}_test'
+    return stage
+
+
+def find_configs(node: object, type_name: str) -> Iterator[dict]:
+    """All dictionaries below ``node`` whose ``type`` is ``type_name``."""
+    if isinstance(node, dict):
+        if node.get('type') == type_name:
+            yield node
+        for child in node.values():
+            yield from find_configs(child, type_name)
+    elif isinstance(node, (list, tuple)):
+        for child in node:
+            yield from find_configs(child, type_name)
+
+
+def _remove_training(cfg: Config) -> None:
+    for key in (
+        'train_dataloader',
+        'train_cfg',
+        'optim_wrapper',
+        'param_scheduler',
+        'val_dataloader',
+        'val_cfg',
+        'val_evaluator',
+    ):
+        cfg.pop(key, None)

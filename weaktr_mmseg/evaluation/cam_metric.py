@@ -1,0 +1,145 @@
+"""Scores of class activation maps: mIoU over the background threshold and image-level mAP."""
+
+from __future__ import annotations
+
+from typing import Any, Sequence
+
+import numpy as np
+import torch
+from mmengine.dist import all_reduce
+from mmengine.evaluator import BaseMetric
+from mmseg.registry import METRICS
+from torch import Tensor
+
+from ..pseudo_labels.thresholds import ThresholdSweep, otsu_threshold
+from .average_precision import mean_average_precision
+
+OTSU = 'otsu'
+SWEEP_STEPS = 100
+MAP_KEYS = {'fused': 'cams', 'coarse': 'coarse_cams'}
+
+
+@METRICS.register_module()
+class WeakTrCAMMetric(BaseMetric):
+    """Scores class activation maps and image-level predictions.
+
+    Gives, in percent: ``image_map`` (mean average precision of the class scores, from image-level
+    labels alone) and, for samples with a mask, ``{fused,coarse}_miou`` at the threshold of the
+    run, ``{fused,coarse}_miou_oracle`` at the best threshold of a sweep in steps of 0.01, and
+    that ``{fused,coarse}_threshold_oracle``. ``threshold`` is the threshold of the run; no mask
+    has a part in it. Scores that need masks are absent when no sample has one.
+
+    The sweep is kept as one histogram that is summed over processes, so the dataloader must not
+    repeat samples: ``sampler=dict(type='DefaultSampler', shuffle=False, round_up=False)``.
+
+    Args:
+        threshold: Background score of the run, a number in [0, 1], or ``'otsu'`` to choose it from
+            the winning scores of all images.
+        collect_device: As in mmengine.
+        prefix: As in mmengine.
+
+    Raises:
+        ValueError: If ``threshold`` is neither.
+    """
+
+    default_prefix = 'cam'
+
+    def __init__(
+        self,
+        threshold: float | str = OTSU,
+        collect_device: str = 'cpu',
+        prefix: str | None = None,
+    ) -> None:
+        super().__init__(collect_device, prefix)
+        if threshold != OTSU and not (isinstance(threshold, (int, float)) and 0 <= threshold <= 1):
+            raise ValueError(f"threshold: expected 'otsu' or a number in [0, 1], got {threshold!r}")
+        self.threshold = threshold
+        self._reset()
+
+    def _reset(self) -> None:
+        self.sweeps: dict[str, ThresholdSweep] = {}
+        self.score_histogram = np.zeros(SWEEP_STEPS, np.int64)
+
+    def _new_sweep(self) -> ThresholdSweep:
+        thresholds = set(np.arange(SWEEP_STEPS) / SWEEP_STEPS)
+        if self.threshold != OTSU:
+            thresholds.add(float(self.threshold))
+        return ThresholdSweep(len(self.dataset_meta['classes']), sorted(thresholds))
+
+    def process(self, data_batch: Any, data_samples: Sequence[dict]) -> None:
+        """Adds a batch of predictions (``cams``, ``cam_classes``, ``class_scores``)."""
+        for sample in data_samples:
+            scores, labels = sample['class_scores'], sample.get('image_labels')
+            self.results.append((_array(scores), None if labels is None else _array(labels)))
+            self._add_scores(_array(sample['cams']))
+            if 'gt_sem_seg' in sample:
+                self._add_truth(sample, _array(sample['gt_sem_seg']['data'])[0])
+
+    def _add_scores(self, cams: np.ndarray) -> None:
+        if len(cams):
+            bins = np.minimum(cams.max(axis=0) * SWEEP_STEPS, SWEEP_STEPS - 1).astype(np.int64)
+            self.score_histogram += np.bincount(bins.ravel(), minlength=SWEEP_STEPS)
+
+    def _add_truth(self, sample: dict, truth: np.ndarray) -> None:
+        for name, key in MAP_KEYS.items():
+            if key in sample:
+                sweep = self.sweeps.setdefault(name, self._new_sweep())
+                sweep.update(_array(sample[key]), _array(sample['cam_classes']), truth)
+
+    def evaluate(self, size: int) -> dict[str, float]:
+        """Sums the histograms over processes and computes the scores.
+
+        Args:
+            size: Number of images of the data set.
+
+        Raises:
+            RuntimeError: If the processes together saw another number of images.
+        """
+        self._sum_over_processes(size)
+        metrics = super().evaluate(size)
+        self._reset()
+        return metrics
+
+    def _sum_over_processes(self, size: int) -> None:
+        seen = torch.tensor(len(self.results))
+        all_reduce(seen)
+        if seen.item() != size:
+            raise RuntimeError(
+                f'expected {size} images, the processes saw {seen.item()}: set '
+                "sampler=dict(type='DefaultSampler', shuffle=False, round_up=False)"
+            )
+        has_maps = torch.tensor([int(name in self.sweeps) for name in MAP_KEYS])
+        all_reduce(has_maps)
+        for name, found in zip(MAP_KEYS, has_maps.tolist()):
+            if found:
+                sweep = self.sweeps.setdefault(name, self._new_sweep())
+                sweep.counts = _summed(sweep.counts)
+        self.score_histogram = _summed(self.score_histogram)
+
+    def compute_metrics(self, results: list) -> dict[str, float]:
+        """Scores from the summed histograms and the collected class scores."""
+        metrics: dict[str, float] = {}
+        labelled = [(scores, labels) for scores, labels in results if labels is not None]
+        if labelled:
+            scores, labels = (np.stack(arrays) for arrays in zip(*labelled))
+            metrics['image_map'] = 100 * mean_average_precision(scores, labels)
+        if self.threshold != OTSU:
+            metrics['threshold'] = float(self.threshold)
+        elif np.count_nonzero(self.score_histogram) > 1:
+            metrics['threshold'] = round(otsu_threshold(self.score_histogram), 2)
+        for name, sweep in self.sweeps.items():
+            result = sweep.compute()
+            metrics[f'{name}_miou'] = result.at(metrics['threshold'])
+            metrics[f'{name}_miou_oracle'] = float(result.miou[result.best])
+            metrics[f'{name}_threshold_oracle'] = float(result.thresholds[result.best])
+        return metrics
+
+
+def _array(value: Tensor | np.ndarray) -> np.ndarray:
+    return value.cpu().numpy() if isinstance(value, Tensor) else np.asarray(value)
+
+
+def _summed(counts: np.ndarray) -> np.ndarray:
+    total = torch.from_numpy(counts.copy())
+    all_reduce(total)
+    return total.numpy()

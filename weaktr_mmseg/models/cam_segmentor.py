@@ -1,0 +1,165 @@
+"""Segmentor of the CAM stage: trained with image labels, predicts class activation maps."""
+
+from __future__ import annotations
+
+from typing import Sequence
+
+import torch
+import torch.nn.functional as F
+from mmengine.utils import is_list_of
+from mmseg.models.segmentors import BaseSegmentor
+from mmseg.registry import MODELS
+from mmseg.structures import SegDataSample
+from torch import Tensor
+
+from .weaktr_vit import WeakTrFeatures
+
+NORMALIZE_EPS = 1e-8
+
+
+@MODELS.register_module()
+class WeakTrCAMSegmentor(BaseSegmentor):
+    """Classification network whose class activation maps become pseudo labels.
+
+    Args:
+        backbone: Config of :class:`WeakTrViT`.
+        cam_head: Config of :class:`WeakTrCAMHead`.
+        data_preprocessor: Config of :class:`WeakTrDataPreprocessor`.
+        test_cfg: ``coarse`` (also predict coarse maps, default False), ``score_threshold`` (class
+            probability above which an image without labels gets a map, default 0.5).
+        train_cfg: Unused, accepted as every segmentor of mmseg does.
+        init_cfg: Initialisation config of mmengine.
+    """
+
+    def __init__(
+        self,
+        backbone: dict,
+        cam_head: dict,
+        data_preprocessor: dict | None = None,
+        test_cfg: dict | None = None,
+        train_cfg: dict | None = None,
+        init_cfg: dict | None = None,
+    ) -> None:
+        super().__init__(data_preprocessor, init_cfg)
+        self.backbone = MODELS.build(backbone)
+        self.cam_head = MODELS.build(cam_head)
+        self.train_cfg = train_cfg
+        test_cfg = test_cfg or {}
+        self.predict_coarse = test_cfg.get('coarse', False)
+        self.score_threshold = test_cfg.get('score_threshold', 0.5)
+
+    def extract_feat(self, inputs: Tensor) -> WeakTrFeatures:
+        """Runs the backbone on normalised images (B, 3, H, W)."""
+        return self.backbone(inputs)
+
+    def encode_decode(self, inputs: Tensor, batch_data_samples: Sequence[SegDataSample]) -> Tensor:
+        """Fine maps of all classes on the patch grid, (B, C, h, w)."""
+        return self.cam_head.activation_maps(self.extract_feat(inputs)).fine
+
+    def _forward(
+        self, inputs: Tensor, data_samples: Sequence[SegDataSample] | None = None
+    ) -> tuple[Tensor, ...]:
+        return tuple(self.cam_head(self.extract_feat(inputs)))
+
+    def loss(self, inputs: Tensor, data_samples: Sequence[SegDataSample]) -> dict[str, Tensor]:
+        """Computes the classification losses.
+
+        Args:
+            inputs: Normalised images, float (B, 3, H, W).
+            data_samples: Each with ``image_labels``, multi-hot (C,).
+
+        Returns:
+            Losses of the three branches.
+        """
+        targets = torch.stack([sample.image_labels for sample in data_samples])
+        return self.cam_head.loss(self.extract_feat(inputs), targets)
+
+    def predict(
+        self,
+        inputs: Tensor | list[list[Tensor]],
+        data_samples: Sequence[SegDataSample] | None = None,
+    ) -> Sequence[SegDataSample]:
+        """Computes multi-scale, mirrored class activation maps at the original image size.
+
+        Samples whose scales have equal sizes run as one batch, an image and its mirror together.
+
+        Args:
+            inputs: Normalised images, float (B, 3, H, W), or for each sample a list of its
+                scales, float (1, 3, h, w).
+            data_samples: ``ori_shape`` in the metainfo gives the size of the maps (default: that
+                of the first scale); ``image_labels`` says which classes are present. Without it
+                the classes scored above ``score_threshold`` are taken as present.
+
+        Returns:
+            The samples with ``class_scores`` (C,), ``cam_classes`` (K,), ``cams`` (K, H, W) scaled
+            to [0, 1] per class, and ``coarse_cams`` alike if asked for.
+        """
+        if not is_list_of(inputs, list):
+            inputs = [[image[None]] for image in inputs]
+        if data_samples is None:
+            data_samples = [SegDataSample() for _ in inputs]
+        for group in self._equal_sizes(inputs, data_samples):
+            scales = [torch.cat(images) for images in zip(*(inputs[i] for i in group))]
+            self._predict_group(scales, [data_samples[i] for i in group])
+        return data_samples
+
+    @staticmethod
+    def _equal_sizes(
+        inputs: list[list[Tensor]], data_samples: Sequence[SegDataSample]
+    ) -> list[list[int]]:
+        """Indices of the samples that share all input sizes and the original size."""
+        groups: dict[tuple, list[int]] = {}
+        for index, (scales, sample) in enumerate(zip(inputs, data_samples)):
+            key = tuple(image.shape for image in scales), _map_size(sample, scales)
+            groups.setdefault(key, []).append(index)
+        return list(groups.values())
+
+    def _predict_group(self, scales: list[Tensor], samples: list[SegDataSample]) -> None:
+        """Adds predictions to samples of equal sizes; scales are tensors (B, 3, h, w)."""
+        size = _map_size(samples[0], scales)
+        labels = _known_labels(samples)  # (B, C) or None
+        classes = None if labels is None else labels.any(dim=0).nonzero().flatten()  # (K,)
+        logits = fine = coarse = 0
+        for images in scales:
+            features = self.extract_feat(torch.cat((images, images.flip(3))))
+            maps = self.cam_head.activation_maps(features, classes)
+            logits = logits + self.cam_head.class_token_logits(features).unflatten(0, (2, -1)).mean(0)
+            fine = fine + _merge_mirror(maps.fine, size)
+            if self.predict_coarse:
+                coarse = coarse + _merge_mirror(maps.coarse, size)
+
+        scores = (logits / len(scales)).sigmoid()  # (B, C)
+        if labels is None:
+            labels = scores > self.score_threshold
+            classes = torch.arange(scores.size(1), device=scores.device)
+        for index, sample in enumerate(samples):
+            wanted = labels[index, classes]
+            sample.set_field(scores[index], 'class_scores')
+            sample.set_field(classes[wanted], 'cam_classes')
+            sample.set_field(min_max_normalize(fine[index, wanted]), 'cams')
+            if self.predict_coarse:
+                sample.set_field(min_max_normalize(coarse[index, wanted]), 'coarse_cams')
+
+
+def _known_labels(samples: list[SegDataSample]) -> Tensor | None:
+    """Image-level labels of a batch, bool (B, C), or None where an image has none."""
+    if all('image_labels' in sample for sample in samples):
+        return torch.stack([sample.image_labels for sample in samples]) > 0
+    return None
+
+
+def _map_size(sample: SegDataSample, scales: list[Tensor]) -> tuple[int, int]:
+    return tuple(sample.metainfo.get('ori_shape', scales[0].shape[-2:])[:2])
+
+
+def _merge_mirror(maps: Tensor, size: tuple[int, int]) -> Tensor:
+    """Upsamples maps (2B, K, h, w) and adds the mirrored half to the first, (B, K, H, W)."""
+    maps = F.interpolate(maps.float(), size=size, mode='bilinear', align_corners=False)
+    straight, mirrored = maps.chunk(2)
+    return straight + mirrored.flip(3)
+
+
+def min_max_normalize(maps: Tensor) -> Tensor:
+    """Scales each map to [0, 1] over the image, (K, H, W) -> (K, H, W)."""
+    low, high = maps.flatten(1).aminmax(dim=1) if maps.numel() else (maps.new_empty(0),) * 2
+    return (maps - low[:, None, None]) / (high - low + NORMALIZE_EPS)[:, None, None]

@@ -1,0 +1,181 @@
+"""From a folder of CAM files to a folder of masks."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from functools import partial
+from typing import Callable, Iterable, NamedTuple, Sequence
+
+import numpy as np
+import torch
+from torch.utils.data import DataLoader, Dataset
+
+from ..progress import progress_bar
+from .cam_files import IGNORE_INDEX, CAMFile, read_cams, read_mask, write_mask
+from .dense_crf import DenseCRF, refine_label_map
+from .labelling import Refine, label_map
+
+CAM_FOLDER = 'cams'
+MASK_FOLDER = 'masks'
+
+
+@dataclass(frozen=True)
+class LabelRule:
+    """How label maps are made from class activation maps.
+
+    Attributes:
+        threshold: Background score in [0, 1].
+        crf: Preset of :class:`DenseCRF` that refines the label map, or None.
+        ignore_band: Pixels whose best score is this close to the threshold become 255.
+        ignore_disagreement: Pixels that the CRF relabels become 255.
+
+    Raises:
+        ValueError: If a number is out of range, the preset is unknown, or disagreement is asked
+            for without a CRF.
+    """
+
+    threshold: float
+    crf: str | None = None
+    ignore_band: float = 0.0
+    ignore_disagreement: bool = False
+    _refine: Refine | None = field(init=False, repr=False, compare=False, default=None)
+
+    def __post_init__(self) -> None:
+        if not 0 <= self.threshold <= 1:
+            raise ValueError(f'threshold: expected a number in [0, 1], got {self.threshold}')
+        if not 0 <= self.ignore_band <= 1:
+            raise ValueError(f'ignore_band: expected a number in [0, 1], got {self.ignore_band}')
+        if self.ignore_disagreement and self.crf is None:
+            raise ValueError('ignore_disagreement: expected a crf to compare with, got crf=None')
+        if self.crf is not None:
+            refine = partial(refine_label_map, crf=DenseCRF.from_preset(self.crf))
+            object.__setattr__(self, '_refine', refine)
+
+    def apply(self, cam_file: CAMFile, image: np.ndarray | None = None) -> np.ndarray:
+        """Makes a label map.
+
+        Args:
+            cam_file: Maps of one image.
+            image: The RGB image, uint8 (H, W, 3), needed for a CRF.
+
+        Returns:
+            Labels, uint8 (H, W).
+        """
+        return label_map(
+            cam_file.cams,
+            cam_file.class_ids,
+            self.threshold,
+            ignore_band=self.ignore_band,
+            image=image,
+            refine=self._refine,
+            ignore_disagreement=self.ignore_disagreement,
+        )
+
+
+class MaskSample(NamedTuple):
+    """Paths of one image: the image, its CAM file, the mask to write, its truth if any."""
+
+    image: str
+    cams: str
+    mask: str
+    truth: str | None = None
+
+
+class _MaskWriter(Dataset):
+    """Item ``i`` writes the mask of sample ``i`` and gives its confusion matrix."""
+
+    def __init__(
+        self,
+        samples: Sequence[MaskSample],
+        rule: LabelRule,
+        palette: Sequence[Sequence[int]],
+        read_image: Callable[[str], np.ndarray],
+    ) -> None:
+        self.samples = samples
+        self.rule = rule
+        self.palette = palette
+        self.read_image = read_image
+
+    def __len__(self) -> int:
+        return len(self.samples)
+
+    def __getitem__(self, index: int) -> np.ndarray:
+        sample = self.samples[index]
+        image = self.read_image(sample.image) if self.rule.crf else None
+        labels = self.rule.apply(read_cams(sample.cams), image)
+        write_mask(sample.mask, labels, self.palette)
+        classes = len(self.palette)
+        if sample.truth is None:
+            return np.zeros((classes, classes), np.int64)
+        return confusion_matrix(read_mask(sample.truth), labels, classes)
+
+
+def write_masks(
+    samples: Sequence[MaskSample],
+    rule: LabelRule,
+    palette: Sequence[Sequence[int]],
+    read_image: Callable[[str], np.ndarray],
+    workers: int = 0,
+) -> np.ndarray:
+    """Writes the masks of all samples.
+
+    Args:
+        samples: What to read and to write.
+        rule: How labels are made.
+        palette: RGB colours of all classes, background first.
+        read_image: Gives an image file as RGB, uint8 (H, W, 3).
+        workers: Number of processes beside this one; 0 works in this one.
+
+    Returns:
+        Confusion matrix over the samples that have a truth, int64 (truth, prediction).
+    """
+    writer = _MaskWriter(samples, rule, palette, read_image)
+    total = np.zeros((len(palette), len(palette)), np.int64)
+    for confusion in progress_bar(_run(writer, workers), len(samples), 'Writing masks'):
+        total += confusion
+    return total
+
+
+def _run(writer: _MaskWriter, workers: int) -> Iterable[np.ndarray]:
+    loader = DataLoader(writer, batch_size=None, num_workers=workers, worker_init_fn=_one_thread)
+    return (np.asarray(confusion) for confusion in loader)
+
+
+def _one_thread(worker: int) -> None:
+    torch.set_num_threads(1)
+
+
+def confusion_matrix(truth: np.ndarray, labels: np.ndarray, num_classes: int) -> np.ndarray:
+    """Counts pixels per (truth, prediction); 255 in either is left out.
+
+    Args:
+        truth: Labels, uint8 (H, W).
+        labels: Predicted labels, uint8 (H, W).
+        num_classes: Number of classes with background.
+
+    Returns:
+        int64 (num_classes, num_classes).
+
+    Raises:
+        ValueError: If sizes differ or the truth holds an unknown label.
+    """
+    if truth.shape != labels.shape:
+        raise ValueError(f'truth: expected size {labels.shape}, got {truth.shape}')
+    known = (truth != IGNORE_INDEX) & (labels != IGNORE_INDEX)
+    rows = truth[known].astype(np.int64)
+    if rows.size and rows.max() >= num_classes:
+        raise ValueError(f'truth: expected labels below {num_classes} or 255, got {rows.max()}')
+    cell = rows * num_classes + labels[known]
+    return np.bincount(cell, minlength=num_classes**2).reshape(num_classes, num_classes)
+
+
+def mean_iou(confusion: np.ndarray) -> float:
+    """Mean IoU in percent over the classes that occur or are predicted; NaN if there is none.
+
+    Args:
+        confusion: Counts, (truth, prediction).
+    """
+    hit = np.diag(confusion)
+    union = confusion.sum(axis=0) + confusion.sum(axis=1) - hit
+    seen = union > 0
+    return float(100 * (hit[seen] / union[seen]).mean()) if seen.any() else float('nan')
