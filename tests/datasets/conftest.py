@@ -1,4 +1,5 @@
 """Small data sets on disk, in the layouts that users have."""
+
 from __future__ import annotations
 
 import numpy as np
@@ -18,7 +19,9 @@ def _write_voc_xml(path, names, extra=''):
     path.parent.mkdir(parents=True, exist_ok=True)
     objects = ''.join(
         f'<object><name>{name}</name><difficult>{index % 2}</difficult>'
-        f'<part><name>head</name></part></object>' for index, name in enumerate(names))
+        f'<part><name>head</name></part></object>'
+        for index, name in enumerate(names)
+    )
     path.write_text(f'{extra}<annotation><filename>x</filename>{objects}</annotation>')
 
 

@@ -18,7 +18,8 @@ def build(root, **kwargs):
         data_prefix=dict(img_path='JPEGImages', seg_map_path=None),
         labels=dict(type='voc_xml', path='Annotations'),
         metainfo=dict(classes=CLASSES),
-        _scope_='mmseg')
+        _scope_='mmseg',
+    )
     return DATASETS.build({**config, **kwargs})
 
 
@@ -44,8 +45,11 @@ def test_masks_only_when_asked_for(voc_root):
 def test_training_pipeline_opens_no_mask(voc_root, monkeypatch):
     opened = []
     real_open = builtins.open
-    monkeypatch.setattr(builtins, 'open', lambda file, *a, **k:
-                        (opened.append(str(file)), real_open(file, *a, **k))[1])
+    monkeypatch.setattr(
+        builtins,
+        'open',
+        lambda file, *a, **k: (opened.append(str(file)), real_open(file, *a, **k))[1],
+    )
     pipeline = [dict(type='LoadImageFromFile'), dict(type='PackImageLabelInputs')]
     dataset = build(voc_root, pipeline=pipeline)
     assert [dataset[i]['data_samples'].image_labels.tolist() for i in range(2)] == [[1, 0], [1, 1]]
@@ -123,8 +127,11 @@ def test_image_without_label(voc_root, write_voc_xml):
 
 def test_unknown_label(voc_root, write_voc_xml):
     write_voc_xml(voc_root / 'Annotations/2007_2.xml', ['dogg'])
-    with pytest.raises(ValueError, match=r"2007_2\.xml: label 'dogg' is not in the class list "
-                       r"\(did you mean 'dog'\?\); known classes: cat, dog"):
+    with pytest.raises(
+        ValueError,
+        match=r"2007_2\.xml: label 'dogg' is not in the class list "
+        r"\(did you mean 'dog'\?\); known classes: cat, dog",
+    ):
         build(voc_root)
 
 
@@ -134,7 +141,13 @@ def test_no_classes(voc_root):
 
 
 def test_voc_dataset(voc_root):
-    dataset = DATASETS.build(dict(type='WeakTrVOCDataset', data_root=str(voc_root),
-                                  ann_file='ImageSets/Segmentation/train.txt', _scope_='mmseg'))
+    dataset = DATASETS.build(
+        dict(
+            type='WeakTrVOCDataset',
+            data_root=str(voc_root),
+            ann_file='ImageSets/Segmentation/train.txt',
+            _scope_='mmseg',
+        )
+    )
     assert len(dataset.metainfo['classes']) == len(dataset.metainfo['palette']) == 21
     assert dataset.get_data_info(1)['image_labels'] == [7, 11]  # cat, dog

@@ -2,8 +2,11 @@ from __future__ import annotations
 
 import pytest
 
-from weaktr_mmseg.datasets.label_sources import (ForegroundClasses, read_image_labels,
-                                                 voc_object_names)
+from weaktr_mmseg.datasets.label_sources import (
+    ForegroundClasses,
+    read_image_labels,
+    voc_object_names,
+)
 
 CLASSES = ['background', 'cat', 'dog']
 
@@ -25,11 +28,14 @@ def test_voc_xml_reads_only_the_asked(tmp_path, write_voc_xml):
 
 
 @pytest.mark.parametrize('encoding', ['utf-8', 'utf-16'])
-@pytest.mark.parametrize('prologue', [
-    '<!DOCTYPE annotation>',
-    '<!DOCTYPE a [<!ENTITY x "cat">]>',
-    '<!DOCTYPE a [<!ENTITY x SYSTEM "file:///etc/passwd">]>',
-])
+@pytest.mark.parametrize(
+    'prologue',
+    [
+        '<!DOCTYPE annotation>',
+        '<!DOCTYPE a [<!ENTITY x "cat">]>',
+        '<!DOCTYPE a [<!ENTITY x SYSTEM "file:///etc/passwd">]>',
+    ],
+)
 def test_voc_xml_refuses_document_types(prologue, encoding):
     xml = f'{prologue}<annotation><object><name>cat</name></object></annotation>'
     with pytest.raises(ValueError, match='document type declaration'):

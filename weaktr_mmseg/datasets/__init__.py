@@ -1,6 +1,7 @@
+from .coco14 import WeakTrCOCO14Dataset
 from .demo_scenes import WeakTrDemoDataset
 from .image_label_dataset import ImageLabelDataset
 from .transforms import *  # noqa: F401,F403
 from .voc12 import WeakTrVOCDataset
 
-__all__ = ['ImageLabelDataset', 'WeakTrDemoDataset', 'WeakTrVOCDataset']
+__all__ = ['ImageLabelDataset', 'WeakTrCOCO14Dataset', 'WeakTrDemoDataset', 'WeakTrVOCDataset']

@@ -1,11 +1,12 @@
 """Which files a data set has: one listing per folder in place of one look-up per sample."""
+
 from __future__ import annotations
 
 import posixpath
 import unicodedata
-from functools import lru_cache
+from collections.abc import Mapping, Sequence
+from functools import cache
 from pathlib import Path
-from typing import Mapping, Sequence
 
 from mmengine import fileio
 from PIL import Image
@@ -14,12 +15,14 @@ from PIL import Image
 _NOT_PHOTOGRAPHS = {'BUFR', 'EPS', 'GRIB', 'HDF5', 'MPEG', 'PDF', 'WMF'}
 
 
-@lru_cache(maxsize=None)
+@cache
 def image_suffixes() -> frozenset[str]:
     """Lower-case file name suffixes of the image formats that Pillow reads."""
     return frozenset(
-        suffix for suffix, name in Image.registered_extensions().items()
-        if name in Image.OPEN and name not in _NOT_PHOTOGRAPHS)
+        suffix
+        for suffix, name in Image.registered_extensions().items()
+        if name in Image.OPEN and name not in _NOT_PHOTOGRAPHS
+    )
 
 
 def normalise_name(name: str) -> str:
@@ -32,9 +35,9 @@ def normalise_name(name: str) -> str:
     return name[2:] if name.startswith('./') else name
 
 
-def index_folder(folder: str,
-                 suffix: str | None = None,
-                 backend_args: dict | None = None) -> dict[str, str]:
+def index_folder(
+    folder: str, suffix: str | None = None, backend_args: dict | None = None
+) -> dict[str, str]:
     """List a folder and its sub-folders once.
 
     Args:
@@ -54,14 +57,17 @@ def index_folder(folder: str,
         raise FileNotFoundError(f'folder not found: {folder}')
     index: dict[str, str] = {}
     for path in fileio.list_dir_or_file(
-            folder, list_dir=False, recursive=True, backend_args=backend_args):
-        end = posixpath.splitext(path)[1] if suffix is None else path[-len(suffix):]
-        if end.lower() not in (image_suffixes() if suffix is None else (suffix.lower(), )):
+        folder, list_dir=False, recursive=True, backend_args=backend_args
+    ):
+        end = posixpath.splitext(path)[1] if suffix is None else path[-len(suffix) :]
+        if end.lower() not in (image_suffixes() if suffix is None else (suffix.lower(),)):
             continue
-        other = index.setdefault(normalise_name(path[:-len(end)]), path)
+        other = index.setdefault(normalise_name(path[: -len(end)]), path)
         if other != path:
-            raise ValueError(f"{folder} has two images that differ only in their suffix: '{other}' "
-                             f"and '{path}'; CAMs and masks are named without it, so rename one")
+            raise ValueError(
+                f"{folder} has two images that differ only in their suffix: '{other}' "
+                f"and '{path}'; CAMs and masks are named without it, so rename one"
+            )
     return index
 
 
@@ -89,8 +95,9 @@ def find_sample(name: str, index: Mapping[str, str]) -> str | None:
     return sample_id if normalise_name(index.get(sample_id, '')) == name else None
 
 
-def resolve_samples(names: Sequence[str], index: Mapping[str, str], folder: str,
-                    listed_in: str) -> list[str]:
+def resolve_samples(
+    names: Sequence[str], index: Mapping[str, str], folder: str, listed_in: str
+) -> list[str]:
     """Turn the names of a split into sample ids.
 
     Raises:
@@ -102,5 +109,6 @@ def resolve_samples(names: Sequence[str], index: Mapping[str, str], folder: str,
     if missing:
         raise FileNotFoundError(
             f'{len(missing)} of the {len(names)} images listed in {listed_in} are not in {folder}; '
-            f"the first is '{missing[0]}'")
+            f"the first is '{missing[0]}'"
+        )
     return [sample_id for sample_id in found if sample_id is not None]

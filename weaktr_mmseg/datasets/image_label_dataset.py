@@ -1,13 +1,14 @@
 """Images with image-level labels, and masks only where they are asked for."""
+
 from __future__ import annotations
 
 import os.path as osp
-from typing import Sequence
+from collections.abc import Mapping, Sequence
 
 from mmseg.datasets import BaseSegDataset
 from mmseg.registry import DATASETS
 
-from .file_index import index_folder, read_split, resolve_samples
+from .file_index import find_sample, index_folder, read_split, resolve_samples
 from .label_sources import read_image_labels
 
 _UNLABELLED = ('error', 'drop', 'keep')
@@ -44,13 +45,15 @@ class ImageLabelDataset(BaseSegDataset):
         ValueError: If the split is empty, a label is unknown or an image has none.
     """
 
-    def __init__(self,
-                 labels: dict | None = None,
-                 ann_file: str = '',
-                 data_prefix: dict | None = None,
-                 img_suffix: str | None = None,
-                 unlabelled: str = 'error',
-                 **kwargs) -> None:
+    def __init__(
+        self,
+        labels: dict | None = None,
+        ann_file: str = '',
+        data_prefix: dict | None = None,
+        img_suffix: str | None = None,
+        unlabelled: str = 'error',
+        **kwargs,
+    ) -> None:
         if unlabelled not in _UNLABELLED:
             raise ValueError(f'unlabelled must be one of {_UNLABELLED}, got {unlabelled!r}')
         self.labels = labels
@@ -60,7 +63,8 @@ class ImageLabelDataset(BaseSegDataset):
             ann_file=ann_file,
             data_prefix={key: folder for key, folder in prefix.items() if folder is not None},
             img_suffix=img_suffix,
-            **kwargs)
+            **kwargs,
+        )
 
     def load_data_list(self) -> list[dict]:
         """List the samples; every check that needs no pixel happens here, before training.
@@ -70,13 +74,16 @@ class ImageLabelDataset(BaseSegDataset):
         """
         img_dir = self.data_prefix['img_path']
         images = index_folder(img_dir, self.img_suffix, self.backend_args)
-        names = read_split(self.ann_file) if self.ann_file else None
-        sample_ids = None if names is None else resolve_samples(
-            names, images, img_dir, self.ann_file)
-        labels = self._read_labels(sample_ids)
+        sample_ids = None
+        if self.ann_file:
+            sample_ids = resolve_samples(read_split(self.ann_file), images, img_dir, self.ann_file)
+        labels = self._read_labels(sample_ids, images)
         if sample_ids is None:
-            sample_ids = sorted(images) if labels is None else resolve_samples(
-                sorted(labels), images, img_dir, self.labels['path'])
+            sample_ids = (
+                sorted(images)
+                if labels is None
+                else resolve_samples(sorted(labels), images, img_dir, self.labels['path'])
+            )
         if labels is not None:
             sample_ids = self._handle_unlabelled(sample_ids, labels)
         if not sample_ids:
@@ -89,23 +96,26 @@ class ImageLabelDataset(BaseSegDataset):
         self._add_masks(infos)
         return infos
 
-    def _read_labels(self, sample_ids: Sequence[str] | None) -> dict[str, list[int]] | None:
+    def _read_labels(
+        self, sample_ids: Sequence[str] | None, images: Mapping[str, str]
+    ) -> dict[str, list[int]] | None:
         if self.labels is None:
             return None
         classes = self._metainfo.get('classes')
         if classes is None:
             raise ValueError("image labels need metainfo=dict(classes=['background', ...])")
-        return read_image_labels(self.labels, classes, sample_ids, self.data_root)
+        labels = read_image_labels(self.labels, classes, sample_ids, self.data_root)
+        return {find_sample(name, images) or name: ids for name, ids in labels.items()}
 
-    def _handle_unlabelled(self, sample_ids: list[str],
-                           labels: dict[str, list[int]]) -> list[str]:
+    def _handle_unlabelled(self, sample_ids: list[str], labels: dict[str, list[int]]) -> list[str]:
         bare = [sample_id for sample_id in sample_ids if not labels.get(sample_id)]
         if not bare or self.unlabelled == 'keep':
             return sample_ids
         if self.unlabelled == 'error':
             raise ValueError(
-                f"{len(bare)} images have no label in {self.labels['path']}, the first is "
-                f"'{bare[0]}'; label them, or set unlabelled='drop' or 'keep'")
+                f'{len(bare)} images have no label in {self.labels["path"]}, the first is '
+                f"'{bare[0]}'; label them, or set unlabelled='drop' or 'keep'"
+            )
         return [sample_id for sample_id in sample_ids if labels.get(sample_id)]
 
     def _data_info(self, sample_id: str, img_file: str) -> dict:
@@ -114,7 +124,8 @@ class ImageLabelDataset(BaseSegDataset):
             sample_id=sample_id,
             label_map=self.label_map,
             reduce_zero_label=self.reduce_zero_label,
-            seg_fields=[])
+            seg_fields=[],
+        )
 
     def _add_masks(self, infos: list[dict]) -> None:
         mask_dir = self.data_prefix.get('seg_map_path')
@@ -125,6 +136,7 @@ class ImageLabelDataset(BaseSegDataset):
         if missing:
             raise FileNotFoundError(
                 f'{len(missing)} of {len(infos)} images have no mask in {mask_dir}; the first is '
-                f"'{missing[0]}{self.seg_map_suffix}'")
+                f"'{missing[0]}{self.seg_map_suffix}'"
+            )
         for info in infos:
             info['seg_map_path'] = osp.join(mask_dir, masks[info['sample_id']])

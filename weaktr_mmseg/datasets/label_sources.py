@@ -1,15 +1,21 @@
 """Image-level labels from the files that people have.
 
 Every source is a function ``source(path, classes, sample_ids)`` that returns the labels it knows as
-``{sample id: foreground class ids}``. :data:`LABEL_SOURCES` maps the ``type`` of a dataset config to
-its function; add an entry to support another format.
+``{image name: foreground class ids}``, the name with or without suffix. :data:`LABEL_SOURCES` maps
+the ``type`` of a dataset config to its function; add an entry to support another format.
 """
+
 from __future__ import annotations
 
 import difflib
+from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
-from typing import Callable, Iterable, Mapping, Sequence
+from typing import Callable
 from xml.parsers import expat
+
+from .coco_labels import coco_json
+from .legacy_labels import cls_labels
+from .manifest_labels import manifest
 
 
 class ForegroundClasses:
@@ -24,8 +30,10 @@ class ForegroundClasses:
 
     def __init__(self, classes: Sequence[str]) -> None:
         if len(classes) < 2:
-            raise ValueError('classes need the background first and at least one class after it, '
-                             f'got {list(classes)}')
+            raise ValueError(
+                'classes need the background first and at least one class after it, '
+                f'got {list(classes)}'
+            )
         if len(set(classes)) != len(classes):
             twice = sorted({name for name in classes if list(classes).count(name) > 1})
             raise ValueError(f'class names occur more than once: {twice}')
@@ -53,16 +61,21 @@ class ForegroundClasses:
 
     def _unknown(self, name: str, source: str) -> str:
         if name == self.background:
-            return (f"{source}: label '{name}' is the first of the classes, which is taken as "
-                    'background; put a background class before it')
+            return (
+                f"{source}: label '{name}' is the first of the classes, which is taken as "
+                'background; put a background class before it'
+            )
         close = difflib.get_close_matches(name, self.names, n=1)
         hint = f" (did you mean '{close[0]}'?)" if close else ''
-        return (f"{source}: label '{name}' is not in the class list{hint}; "
-                f"known classes: {', '.join(self.names)}")
+        return (
+            f"{source}: label '{name}' is not in the class list{hint}; "
+            f'known classes: {", ".join(self.names)}'
+        )
 
 
-def voc_xml(path: str, classes: ForegroundClasses,
-            sample_ids: Sequence[str] | None = None) -> dict[str, list[int]]:
+def voc_xml(
+    path: str, classes: ForegroundClasses, sample_ids: Sequence[str] | None = None
+) -> dict[str, list[int]]:
     """Read a folder of Pascal VOC annotations, ``Annotations/<sample id>.xml``.
 
     Every ``<object>`` counts, those marked difficult or truncated too: an image-level label says
@@ -130,13 +143,18 @@ def voc_object_names(xml: bytes) -> list[str]:
 
 LABEL_SOURCES: Mapping[str, Callable[..., dict[str, list[int]]]] = {
     'voc_xml': voc_xml,
+    'coco_json': coco_json,
+    'manifest': manifest,
+    'cls_labels': cls_labels,
 }
 
 
-def read_image_labels(source: Mapping,
-                      classes: Sequence[str],
-                      sample_ids: Sequence[str] | None = None,
-                      data_root: str | None = None) -> dict[str, list[int]]:
+def read_image_labels(
+    source: Mapping,
+    classes: Sequence[str],
+    sample_ids: Sequence[str] | None = None,
+    data_root: str | None = None,
+) -> dict[str, list[int]]:
     """Read the labels that the ``labels`` entry of a dataset config describes.
 
     Args:
@@ -147,7 +165,8 @@ def read_image_labels(source: Mapping,
         data_root: Folder that a relative ``path`` starts from.
 
     Returns:
-        Sample id -> sorted foreground ids (0 is the first class after the background).
+        Image name, as the source writes it -> sorted foreground ids (0 is the first class after
+        the background). :func:`weaktr_mmseg.datasets.file_index.find_sample` matches the names.
 
     Raises:
         ValueError: If the description or a label is not valid.
@@ -156,8 +175,10 @@ def read_image_labels(source: Mapping,
     options = dict(source)
     kind, path = options.pop('type', None), options.pop('path', None)
     if kind not in LABEL_SOURCES or path is None:
-        raise ValueError('labels must be dict(type=..., path=...) with type one of '
-                         f'{sorted(LABEL_SOURCES)}, got {dict(source)}')
+        raise ValueError(
+            'labels must be dict(type=..., path=...) with type one of '
+            f'{sorted(LABEL_SOURCES)}, got {dict(source)}'
+        )
     if data_root is not None:
         path = str(Path(data_root) / path)
     return LABEL_SOURCES[kind](path, ForegroundClasses(classes), sample_ids, **options)

@@ -1,4 +1,5 @@
 """Pascal VOC 2012 with image-level labels."""
+
 from __future__ import annotations
 
 from mmseg.datasets import PascalVOCDataset
@@ -25,10 +26,11 @@ class WeakTrVOCDataset(ImageLabelDataset):
 
     METAINFO = PascalVOCDataset.METAINFO
 
-    def __init__(self,
-                 labels: dict | None = dict(type='voc_xml', path='Annotations'),  # noqa: B006
-                 data_prefix: dict = dict(img_path='JPEGImages'),  # noqa: B006
-                 img_suffix: str = '.jpg',
-                 **kwargs) -> None:
-        super().__init__(
-            labels=labels, data_prefix=data_prefix, img_suffix=img_suffix, **kwargs)
+    def __init__(
+        self,
+        labels: dict | None = dict(type='voc_xml', path='Annotations'),  # noqa: B006
+        data_prefix: dict = dict(img_path='JPEGImages'),  # noqa: B006
+        img_suffix: str = '.jpg',
+        **kwargs,
+    ) -> None:
+        super().__init__(labels=labels, data_prefix=data_prefix, img_suffix=img_suffix, **kwargs)

@@ -32,9 +32,16 @@ def test_rgb_png_is_exact_bgr(tmp_path, gradient):
 @pytest.mark.parametrize('orientation', range(1, 9))
 def test_exif_orientation(tmp_path, gradient, orientation):
     upright = gradient
-    stored = {1: upright, 2: upright[:, ::-1], 3: upright[::-1, ::-1], 4: upright[::-1],
-              5: upright.swapaxes(0, 1), 6: np.rot90(upright, 1), 7: np.rot90(upright, 2)
-              .swapaxes(0, 1), 8: np.rot90(upright, -1)}[orientation]
+    stored = {
+        1: upright,
+        2: upright[:, ::-1],
+        3: upright[::-1, ::-1],
+        4: upright[::-1],
+        5: upright.swapaxes(0, 1),
+        6: np.rot90(upright, 1),
+        7: np.rot90(upright, 2).swapaxes(0, 1),
+        8: np.rot90(upright, -1),
+    }[orientation]
     image = Image.fromarray(np.ascontiguousarray(stored))
     exif = image.getexif()
     exif[0x0112] = orientation
@@ -66,12 +73,15 @@ def test_palette(tmp_path, transparent):
     assert load(tmp_path / 'a.png')['img'].tolist() == [[[30, 20, 10], [50, 100, 200]]]
 
 
-@pytest.mark.parametrize('mode,pixel,bgr', [
-    ('L', 77, [77, 77, 77]),
-    ('1', 1, [255, 255, 255]),
-    ('LA', (77, 10), [77, 77, 77]),
-    ('RGBA', (10, 20, 30, 128), [30, 20, 10]),
-])
+@pytest.mark.parametrize(
+    'mode,pixel,bgr',
+    [
+        ('L', 77, [77, 77, 77]),
+        ('1', 1, [255, 255, 255]),
+        ('LA', (77, 10), [77, 77, 77]),
+        ('RGBA', (10, 20, 30, 128), [30, 20, 10]),
+    ],
+)
 def test_gray_and_transparent(tmp_path, mode, pixel, bgr):
     Image.new(mode, (3, 2), pixel).save(tmp_path / 'a.png')
     assert load(tmp_path / 'a.png')['img'].tolist() == [[bgr] * 3] * 2
@@ -81,7 +91,7 @@ def test_truncated_jpeg_is_refused_by_name(tmp_path):
     noise = np.random.default_rng(0).integers(0, 256, (200, 300, 3), dtype=np.uint8)
     Image.fromarray(noise).save(tmp_path / 'whole.jpg')
     data = (tmp_path / 'whole.jpg').read_bytes()
-    (tmp_path / 'half.jpg').write_bytes(data[:len(data) * 2 // 3])
+    (tmp_path / 'half.jpg').write_bytes(data[: len(data) * 2 // 3])
     with pytest.raises(ValueError, match=r'cannot read image .*half\.jpg: .*truncated'):
         load(tmp_path / 'half.jpg')
     assert load(tmp_path / 'half.jpg', ignore_empty=True) is None

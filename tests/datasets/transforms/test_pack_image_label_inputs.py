@@ -31,8 +31,9 @@ def test_several_views():
 
 
 def test_image_without_labels():
-    assert pack(img=np.zeros((4, 4, 3), np.uint8), image_labels=[],
-                num_foreground=2)['data_samples'].image_labels.tolist() == [0, 0]
+    assert pack(img=np.zeros((4, 4, 3), np.uint8), image_labels=[], num_foreground=2)[
+        'data_samples'
+    ].image_labels.tolist() == [0, 0]
     assert 'image_labels' not in pack(img=np.zeros((4, 4, 3), np.uint8))['data_samples']
 
 
@@ -44,5 +45,9 @@ def test_mask_is_packed_when_loaded():
 @pytest.mark.parametrize('labels', [[4], [-1]])
 def test_label_out_of_range(labels):
     with pytest.raises(ValueError, match=r'must lie in 0\.\.3, got .* for a\.jpg'):
-        pack(img=np.zeros((4, 4, 3), np.uint8), image_labels=labels, num_foreground=4,
-             img_path='a.jpg')
+        pack(
+            img=np.zeros((4, 4, 3), np.uint8),
+            image_labels=labels,
+            num_foreground=4,
+            img_path='a.jpg',
+        )

@@ -1,4 +1,5 @@
 """Image loading that reads every kind of photograph right, or says which one it cannot read."""
+
 from __future__ import annotations
 
 import io

@@ -1,4 +1,5 @@
 """Packing of images with image-level labels."""
+
 from __future__ import annotations
 
 import torch
@@ -45,15 +46,18 @@ class PackImageLabelInputs(PackSegInputs):
             packed = pack(results)
         if 'image_labels' in results:
             packed['data_samples'].set_field(
-                _multi_hot(results), 'image_labels', dtype=torch.Tensor)
+                _multi_hot(results), 'image_labels', dtype=torch.Tensor
+            )
         return packed
 
 
 def _multi_hot(results: dict) -> torch.Tensor:
     ids, num_classes = results['image_labels'], results['num_foreground']
     if any(not 0 <= class_id < num_classes for class_id in ids):
-        raise ValueError(f"image labels must lie in 0..{num_classes - 1}, got {ids} for "
-                         f"{results.get('img_path')}")
+        raise ValueError(
+            f'image labels must lie in 0..{num_classes - 1}, got {ids} for '
+            f'{results.get("img_path")}'
+        )
     label = torch.zeros(num_classes)  # (C,)
     label[ids] = 1
     return label

@@ -1,0 +1,21 @@
+"""Colours for any number of classes."""
+
+from __future__ import annotations
+
+
+def voc_palette(num_classes: int) -> list[list[int]]:
+    """The colour map of Pascal VOC, which is defined for 256 classes.
+
+    Three bits of the class id at a time give the next lower bit of red, green and blue.
+
+    Returns:
+        ``num_classes`` lists of RGB values 0..255, black for the background.
+    """
+    palette = []
+    for class_id in range(num_classes):
+        colour = [0, 0, 0]
+        for bit in range(8):
+            for channel in range(3):
+                colour[channel] |= (class_id >> (3 * bit + channel) & 1) << (7 - bit)
+        palette.append(colour)
+    return palette
