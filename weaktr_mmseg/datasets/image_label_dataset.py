@@ -74,9 +74,7 @@ class ImageLabelDataset(BaseSegDataset):
         """
         img_dir = self.data_prefix['img_path']
         images = index_folder(img_dir, self.img_suffix, self.backend_args)
-        sample_ids = None
-        if self.ann_file:
-            sample_ids = resolve_samples(read_split(self.ann_file), images, img_dir, self.ann_file)
+        sample_ids = self._split(images)
         labels = self._read_labels(sample_ids, images)
         if sample_ids is None:
             sample_ids = (
@@ -95,6 +93,13 @@ class ImageLabelDataset(BaseSegDataset):
                 info['num_foreground'] = len(self.metainfo['classes']) - 1
         self._add_masks(infos)
         return infos
+
+    def _split(self, images: Mapping[str, str]) -> list[str] | None:
+        """Sample ids of the split; None if there is no split file."""
+        if not self.ann_file:
+            return None
+        folder = self.data_prefix['img_path']
+        return resolve_samples(read_split(self.ann_file), images, folder, self.ann_file)
 
     def _read_labels(
         self, sample_ids: Sequence[str] | None, images: Mapping[str, str]

@@ -1,0 +1,89 @@
+from __future__ import annotations
+
+import numpy as np
+import pytest
+from mmseg.registry import DATASETS
+from PIL import Image
+
+import weaktr_mmseg  # noqa: F401
+
+
+@pytest.fixture
+def custom_root(tmp_path, write_image):
+    """Twenty images in two folders and three formats; even ones show cats, odd ones dogs."""
+    rows = ['image,labels']
+    for index in range(20):
+        name = f'{"ab"[index % 2]}/photo {index:02d}.{("jpg", "png", "bmp")[index % 3]}'
+        write_image(tmp_path / 'images' / name, seed=index)
+        rows.append(f'{name},{("cat", "dog")[index % 2]}')
+    (tmp_path / 'labels.csv').write_text('\n'.join(rows))
+    return tmp_path
+
+
+def write_masks(root, count):
+    for image in sorted((root / 'images').rglob('*.*'))[:count]:
+        path = root / 'masks' / image.relative_to(root / 'images').with_suffix('.png')
+        path.parent.mkdir(parents=True, exist_ok=True)
+        Image.fromarray(np.zeros((16, 24), np.uint8)).save(path)
+
+
+def build(root, **kwargs):
+    config = dict(type='WeakTrCustomDataset', data_root=str(root), _scope_='mmseg', **kwargs)
+    dataset = DATASETS.build(config)
+    return dataset, [dataset.get_data_info(i) for i in range(len(dataset))]
+
+
+def test_only_images_and_a_table(custom_root):
+    dataset, infos = build(custom_root, masks=True)
+    assert dataset.metainfo['classes'] == ['background', 'cat', 'dog']
+    assert dataset.metainfo['palette'] == [[0, 0, 0], [128, 0, 0], [0, 128, 0]]
+    assert [info['sample_id'] for info in infos][:2] == ['a/photo 00', 'a/photo 02']
+    assert [info['image_labels'] for info in infos] == [[0]] * 10 + [[1]] * 10
+    assert not any('seg_map_path' in info for info in infos)
+    assert len(build(custom_root, ann_file='splits/val.txt')[1]) == 20
+
+
+def test_masks_are_listed_only_when_asked_for(custom_root):
+    write_masks(custom_root, 20)
+    assert not any('seg_map_path' in info for info in build(custom_root)[1])
+    info = build(custom_root, masks=True)[1][0]
+    assert info['seg_map_path'] == f'{custom_root}/masks/{info["sample_id"]}.png'
+
+
+@pytest.mark.parametrize('count', [3, 20])
+def test_automatic_split(custom_root, count):
+    write_masks(custom_root, count)
+    train = {info['sample_id'] for info in build(custom_root)[1]}
+    infos = build(custom_root, ann_file='splits/val.txt', masks=True)[1]
+    val = {info['sample_id'] for info in infos}
+    assert len(train) + len(val) == 20 and not train & val
+    assert 2 <= len(val) <= 3
+    assert all('seg_map_path' in info for info in infos)
+
+
+@pytest.mark.parametrize('given,other', [('train', 'val'), ('val', 'train')])
+def test_one_split_file_gives_the_other(custom_root, given, other):
+    (custom_root / 'splits').mkdir()
+    (custom_root / f'splits/{given}.txt').write_text('a/photo 00.jpg\nb/photo 01\n')
+    samples = [i['sample_id'] for i in build(custom_root, ann_file=f'splits/{given}.txt')[1]]
+    assert samples == ['a/photo 00', 'b/photo 01']
+    rest = [i['sample_id'] for i in build(custom_root, ann_file=f'splits/{other}.txt')[1]]
+    assert len(rest) == 18 and not set(rest) & set(samples)
+
+
+def test_another_split_must_exist(custom_root):
+    with pytest.raises(FileNotFoundError, match=r'split file not found: .*mine\.txt'):
+        build(custom_root, ann_file='mine.txt')
+
+
+def test_listed_image_must_exist(custom_root):
+    (custom_root / 'images/a/photo 00.jpg').unlink()
+    with pytest.raises(FileNotFoundError, match=r"1 of the 20 .*labels\.csv .*'a/photo 00\.jpg'"):
+        build(custom_root)
+
+
+def test_classes_of_the_config_win(custom_root):
+    classes = ['background', 'dog', 'cat']
+    infos = build(custom_root, metainfo=dict(classes=classes))[1]
+    assert infos[0]['image_labels'] == [1]
+    assert 'image_labels' not in build(custom_root, labels=None)[1][0]

@@ -1,0 +1,102 @@
+"""Somebody's own images: a folder and a table."""
+
+from __future__ import annotations
+
+import os.path as osp
+from collections.abc import Mapping
+from pathlib import Path
+
+from mmengine.logging import print_log
+from mmseg.registry import DATASETS
+
+from .class_discovery import (
+    MASK_FOLDER,
+    discover_classes,
+    find_manifest,
+    hold_out,
+    manifest_names,
+)
+from .file_index import find_sample, index_folder, read_split, resolve_samples
+from .image_label_dataset import ImageLabelDataset
+from .palette import voc_palette
+
+TRAIN_SPLIT, VAL_SPLIT = 'splits/train.txt', 'splits/val.txt'
+
+
+@DATASETS.register_module()
+class WeakTrCustomDataset(ImageLabelDataset):
+    """A folder with ``images/`` and ``labels.csv``; everything else may be missing.
+
+    ::
+
+        data_root/
+          images/       any names, formats and sub-folders
+          labels.csv    image,labels with labels joined by semicolons (or labels.json)
+          classes.txt   optional: the classes in order; else the label names, sorted
+          masks/        optional, for scoring only: <image name>.png, 0 background, 255 ignored
+          splits/       optional: train.txt, val.txt
+
+    If one split file is missing, that split is what the other leaves; if both are, see
+    :func:`weaktr_mmseg.datasets.class_discovery.hold_out`. An image may lack its mask; then its
+    data info has no ``seg_map_path``.
+
+    Args:
+        data_root: The folder.
+        ann_file: ``'splits/train.txt'`` or ``'splits/val.txt'``, whether the file exists or not,
+            or another split file that does.
+        masks: List the masks too.
+        labels: ``'auto'`` reads the folder's manifest; None leaves labels out.
+        metainfo: Overrides the discovered ``classes`` and their ``palette``.
+        **kwargs: Arguments of :class:`ImageLabelDataset`.
+    """
+
+    def __init__(
+        self,
+        data_root: str,
+        ann_file: str = TRAIN_SPLIT,
+        masks: bool = False,
+        labels: dict | str | None = 'auto',
+        metainfo: dict | None = None,
+        **kwargs,
+    ) -> None:
+        self.split_name = ann_file
+        metainfo = {'classes': discover_classes(data_root), **(metainfo or {})}
+        metainfo.setdefault('palette', voc_palette(len(metainfo['classes'])))
+        if labels == 'auto':
+            labels = dict(type='manifest', path=find_manifest(data_root))
+        has_masks = masks and (Path(data_root) / MASK_FOLDER).is_dir()
+        defaults = dict(
+            data_prefix=dict(img_path='images', seg_map_path=MASK_FOLDER if has_masks else None)
+        )
+        super().__init__(
+            data_root=data_root,
+            ann_file=ann_file,
+            labels=labels,
+            metainfo=metainfo,
+            **{**defaults, **kwargs},
+        )
+
+    def _split(self, images: Mapping[str, str]) -> list[str]:
+        if Path(self.ann_file).is_file() or self.split_name not in (TRAIN_SPLIT, VAL_SPLIT):
+            return super()._split(images)
+        names, manifest = manifest_names(self.data_root), find_manifest(self.data_root)
+        samples = sorted(resolve_samples(names, images, self.data_prefix['img_path'], manifest))
+        is_train = self.split_name == TRAIN_SPLIT
+        other = Path(self.data_root) / (VAL_SPLIT if is_train else TRAIN_SPLIT)
+        if other.is_file():
+            taken = {find_sample(name, images) for name in read_split(str(other))}
+            return [sample for sample in samples if sample not in taken]
+        folder = Path(self.data_root) / MASK_FOLDER
+        masked = index_folder(str(folder), self.seg_map_suffix) if folder.is_dir() else ()
+        return hold_out(samples, masked)[0 if is_train else 1]
+
+    def _add_masks(self, infos: list[dict]) -> None:
+        mask_dir = self.data_prefix.get('seg_map_path')
+        if mask_dir is None:
+            return
+        masks = index_folder(mask_dir, self.seg_map_suffix, self.backend_args)
+        for info in infos:
+            if info['sample_id'] in masks:
+                info['seg_map_path'] = osp.join(mask_dir, masks[info['sample_id']])
+        count = sum('seg_map_path' in info for info in infos)
+        print_log(f'{self.split_name}: {count} of {len(infos)} images have a mask', 'current')

@@ -1,0 +1,58 @@
+"""Mean IoU over the images that have a mask."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import torch
+from mmseg.evaluation import IoUMetric
+from mmseg.registry import METRICS
+
+from ..pseudo_labels.cam_files import write_mask
+
+
+@METRICS.register_module()
+class OptionalIoUMetric(IoUMetric):
+    """mmseg's mean IoU for data sets in which some or all images lack a mask.
+
+    Without any mask the scores are absent, not zero.
+
+    Args:
+        output_dir: Folder for the predictions of all images as palette PNGs, named by the
+            ``sample_id`` of the image if it is packed, so that sub-folders are kept.
+        **kwargs: Arguments of :class:`mmseg.evaluation.IoUMetric`.
+    """
+
+    def __init__(self, output_dir: str | None = None, **kwargs) -> None:
+        super().__init__(**kwargs)
+        self.prediction_dir = output_dir
+
+    def process(self, data_batch: dict, data_samples: Sequence[dict]) -> None:
+        """Count pixels where there is a mask; an image without one counts no pixel.
+
+        Args:
+            data_batch: Not used.
+            data_samples: Predictions with ``pred_sem_seg`` and perhaps ``gt_sem_seg``.
+        """
+        no_pixels = torch.zeros(len(self.dataset_meta['classes']))
+        for sample in data_samples:
+            if self.prediction_dir is not None:
+                self._write_prediction(sample)
+            if 'gt_sem_seg' in sample:
+                super().process(data_batch, [sample])
+            elif not self.format_only:  # one entry an image, as collecting over processes expects
+                self.results.append((no_pixels,) * 4)
+
+    def _write_prediction(self, sample: dict) -> None:
+        name = sample.get('sample_id') or Path(sample['img_path']).stem
+        mask = sample['pred_sem_seg']['data'].squeeze(0).cpu().numpy().astype(np.uint8)
+        write_mask(Path(self.prediction_dir) / f'{name}.png', mask, self.dataset_meta['palette'])
+
+    def compute_metrics(self, results: list) -> dict[str, Any]:
+        """Scores of mmseg, or none if no image has a mask."""
+        if not self.format_only and not any(label.any() for *_, label in results):
+            return {}
+        return super().compute_metrics(results)
