@@ -7,9 +7,10 @@ compatibility. Results agree with pydensecrf.
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import lru_cache
-from typing import Sequence, TypeVar, Union
+from typing import TypeVar, Union
 
 import numpy as np
 import torch
@@ -97,10 +98,12 @@ class DenseCRF:
         iterations: Number of mean-field iterations.
 
     Raises:
-        ValueError: If the number of iterations is negative.
+        ValueError: If there is no term, or the number of iterations is negative.
     """
 
     def __init__(self, terms: Sequence[Term], iterations: int = 10) -> None:
+        if not terms:
+            raise ValueError('terms: expected at least one, got none')
         if iterations < 0:
             raise ValueError(f'iterations: expected at least 0, got {iterations}')
         self.terms = tuple(terms)
@@ -144,8 +147,9 @@ class DenseCRF:
     def batch(self, images: Sequence[Array], unaries: Sequence[Array]) -> list[Array]:
         """Infers the label probabilities of several images of any sizes in one go.
 
-        The images become one set of points, so the number of kernels launched does not depend on how
-        many they are: this is for GPUs; on a CPU it takes as long as one after the other.
+        The images become one set of points, so the number of kernels that an iteration launches
+        does not depend on how many they are: this is for GPUs; on a CPU it takes as long as one
+        after the other.
 
         Args:
             images: RGB images, uint8 (H, W, 3) each.
@@ -158,7 +162,9 @@ class DenseCRF:
             ValueError: If lengths, shapes or dtypes do not fit.
         """
         if len(images) != len(unaries):
-            raise ValueError(f'expected a unary for each of {len(images)} images, got {len(unaries)}')
+            raise ValueError(
+                f'expected a unary for each of {len(images)} images, got {len(unaries)}'
+            )
         if not images:
             return []
         energies = [torch.as_tensor(unary) for unary in unaries]
@@ -181,7 +187,9 @@ class DenseCRF:
 
 
 def unary_from_labels(labels: Array, num_labels: int, confidence: float = 0.7) -> Array:
-    """Turns a label map into energies: its label has the given probability, the others share the rest.
+    """Turns a label map into energies.
+
+    The label of the map has the given probability, the others share the rest.
 
     Args:
         labels: Label of each pixel, integer (H, W), each less than ``num_labels``; 255 says nothing
@@ -316,10 +324,24 @@ def _stack_labels(unaries: Sequence[Tensor]) -> Tensor:
 
 def _mean_field(unary: Tensor, lattices: Sequence[PermutohedralLattice], iterations: int) -> Tensor:
     """Runs mean-field inference, float32 (points, labels) -> (points, labels)."""
-    marginals = torch.softmax(-unary, dim=1)
+    marginals = _softmax(-unary)
     for _ in range(iterations):
-        logits = -unary
-        for lattice in lattices:
+        logits = lattices[0].filter(marginals)
+        for lattice in lattices[1:]:
             logits += lattice.filter(marginals)
-        marginals = torch.softmax(logits, dim=1)
+        marginals = _softmax(logits.sub_(unary))
     return marginals
+
+
+def _softmax(logits: Tensor) -> Tensor:
+    """Softmax over the last dimension, (points, labels) -> (points, labels); overwrites its input.
+
+    PyTorch's CPU kernel computes rows shorter than a vector register (16 floats with AVX-512) one
+    number at a time; element-wise operations over the whole table are 5 times as fast there.
+    """
+    labels = logits.shape[1]
+    if logits.is_cuda or labels >= 16:
+        return torch.softmax(logits, dim=1)
+    logits -= logits.amax(1, keepdim=True)
+    logits.exp_()
+    return logits.div_(logits @ logits.new_ones(labels, 1))

@@ -6,15 +6,15 @@ Computer Graphics Forum 29(2), 2010 (page numbers below), in tensor operations a
 A point in ``d`` dimensions lies in one simplex of the lattice, which has ``D = d + 1`` vertices.
 *Splatting* adds the value of each point to those vertices with barycentric weights, *blurring*
 mixes each vertex with its two neighbours along each of ``D`` directions, *slicing* reads the
-values back with the weights of splatting. Each of the three is a weighted sum of table rows, so each
-is an ``embedding_bag``: a fused kernel on CPU and GPU that never stores the gathered rows.
+values back with the weights of splatting. Each of the three is a weighted sum of table rows, so
+each is an ``embedding_bag``: a fused kernel on CPU and GPU that never stores the gathered rows.
 """
 
 from __future__ import annotations
 
 import math
+from collections.abc import Sequence
 from dataclasses import dataclass, replace
-from typing import Sequence
 
 import torch
 import torch.nn.functional as F
@@ -65,19 +65,19 @@ class PermutohedralLattice:
         codes, radix = _vertex_codes(nearest, rank)
         dims, count = codes.shape
 
-        codes, order = codes.t().reshape(-1).sort()  # (N * D,)
-        first = torch.ones_like(codes, dtype=torch.bool)
+        codes, order = codes.t().flatten().sort()  # (N * D,)
+        first = torch.ones_like(codes, dtype=torch.bool)  # of the entries of a vertex
         torch.ne(codes[1:], codes[:-1], out=first[1:])
         starts = first.nonzero().view(-1)  # (M,)
         vertices = torch.empty_like(order, dtype=torch.int32)
-        vertices[order] = first.cumsum(0, dtype=torch.int32).sub_(1)
+        vertices.scatter_(0, order, first.cumsum(0, dtype=torch.int32).sub_(1))
         weight = weight.t().contiguous()  # (N, D)
         end = starts.new_full((2,), codes.numel())  # of the last vertex, and of the absent one
         return cls(
             slice_index=vertices.view(count, dims),
             slice_weight=weight,
             splat_index=order.to(torch.int32).div_(dims, rounding_mode='floor'),
-            splat_weight=weight.view(-1)[order],
+            splat_weight=weight.view(-1).index_select(0, order),
             splat_offsets=torch.cat([starts, end]).to(torch.int32),
             neighbours=_neighbours(codes[starts], radix),
         )
@@ -161,9 +161,9 @@ def _enclosing_simplex(features: Tensor) -> tuple[Tensor, Tensor, Tensor]:
         features: Positions, float32 (d, N).
 
     Returns:
-        The nearest vertex of remainder 0, divided by D, int64 (D, N); the rank of each coordinate of
-        the difference, 0 for the largest, int64 (D, N); the barycentric weight of the vertex of each
-        remainder, float32 (D, N).
+        Three of shape (D, N): the nearest vertex of remainder 0, divided by D, int32; the rank of
+        each coordinate of the difference, 0 for the largest, int64; the barycentric weight of the
+        vertex of each remainder, float32.
     """
     elevated = _elevate(features)
     dims, count = elevated.shape
@@ -186,7 +186,7 @@ def _enclosing_simplex(features: Tensor) -> tuple[Tensor, Tensor, Tensor]:
     weight = ordered.clone()
     weight[1:] -= ordered[:-1]
     weight[0] += 1 - ordered[-1]
-    return nearest.long(), rank, weight
+    return nearest.to(torch.int32), rank, weight
 
 
 def _elevate(features: Tensor) -> Tensor:
@@ -214,12 +214,12 @@ def _vertex_codes(nearest: Tensor, rank: Tensor) -> tuple[Tensor, list[int]]:
     others. A code is ``r + D * (mixed-radix number of the first d coordinates divided by D)``.
 
     Args:
-        nearest: Vertex of remainder 0 divided by D, int64 (D, N).
+        nearest: Vertex of remainder 0 divided by D, int32 (D, N).
         rank: Rank of each coordinate, int64 (D, N).
 
     Returns:
-        Codes of the vertices of remainder 0 to d, int64 (D, N), and what the code grows by when a
-        coordinate grows by D (0 for the last).
+        Codes of the vertices of remainder 0 to d, int32 if they fit (they sort twice as fast) or
+        int64, (D, N), and what the code grows by when a coordinate grows by D (0 for the last).
 
     Raises:
         ValueError: If the codes do not fit into 63 bits.
@@ -232,11 +232,12 @@ def _vertex_codes(nearest: Tensor, rank: Tensor) -> tuple[Tensor, list[int]]:
         radix.append(radix[-1] * span)
     if radix[-1] >= 2**63:
         raise ValueError(f'features: expected a lattice of less than 2^63 vertices, got {spans}')
+    dtype = torch.int32 if radix[-1] < 2**31 else torch.int64
     radix[-1] = 0
-    step = torch.tensor(radix, device=nearest.device)[:, None]  # (D, 1)
+    step = torch.tensor(radix, dtype=dtype, device=nearest.device)[:, None]  # (D, 1)
 
-    codes = torch.empty_like(nearest)
-    codes[0] = ((nearest - low[:, None]) * step).sum(0)
+    codes = torch.empty_like(nearest, dtype=dtype)
+    torch.sum((nearest - low[:, None]) * step, 0, dtype=dtype, out=codes[0])
     # From one remainder to the next all coordinates grow by 1, but one falls by d: the one whose
     # rank is D - r.
     falling = torch.empty_like(codes).scatter_(0, rank, step.expand_as(rank))
@@ -249,7 +250,7 @@ def _neighbours(codes: Tensor, radix: list[int]) -> Tensor:
     """Finds the neighbours of each vertex: all coordinates differ by 1, one by -d.
 
     Args:
-        codes: Sorted codes of the vertices, int64 (M,).
+        codes: Sorted codes of the vertices, int32 or int64 (M,).
         radix: What a code grows by when a coordinate grows by D.
 
     Returns:
@@ -258,13 +259,14 @@ def _neighbours(codes: Tensor, radix: list[int]) -> Tensor:
     dims, count = len(radix), len(codes)
     below = codes - 1
     below[codes % dims == 0] += dims - sum(radix)  # a borrow in every coordinate
-    neighbours = torch.full((dims, count + 1, 3), count, dtype=torch.int32, device=codes.device)
-    vertices = torch.arange(count, dtype=torch.int32, device=codes.device)
-    neighbours[:, :-1, 0] = vertices
+    vertices = torch.arange(count + 1, dtype=torch.int32, device=codes.device)
+    neighbours = vertices[:, None].repeat(dims, 1, 3)
+    neighbours[:, :, 1:] = count
     for table, step in zip(neighbours, radix):
         wanted = below + step
         found = torch.searchsorted(codes, wanted, out_int32=True).clamp_(max=count - 1)
-        exists = codes[found] == wanted
-        table[:-1, 1][exists] = found[exists]
-        table[found[exists].long(), 2] = vertices[exists]  # the same pair seen from the other side
+        found = torch.where(codes[found] == wanted, found, count)
+        table[:-1, 1] = found
+        table[found.long(), 2] = vertices[:-1]  # the same pair seen from the other side
+    neighbours[:, -1] = count
     return neighbours
