@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import os.path as osp
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 
 from mmengine.logging import print_log
@@ -76,11 +76,19 @@ class WeakTrCustomDataset(ImageLabelDataset):
             **{**defaults, **kwargs},
         )
 
-    def _split(self, images: Mapping[str, str]) -> list[str]:
-        if Path(self.ann_file).is_file() or self.split_name not in (TRAIN_SPLIT, VAL_SPLIT):
-            return super()._split(images)
-        names, manifest = manifest_names(self.data_root), find_manifest(self.data_root)
-        samples = sorted(resolve_samples(names, images, self.data_prefix['img_path'], manifest))
+    @property
+    def splits_itself(self) -> bool:
+        """Whether a rule takes the place of the split file."""
+        return self.split_name in (TRAIN_SPLIT, VAL_SPLIT) and not Path(self.ann_file).is_file()
+
+    def own_split(self, images: Mapping[str, str], samples: Sequence[str]) -> list[str]:
+        """The part of the labelled samples that the missing split file would list.
+
+        Args:
+            images: Sample id -> file of all images.
+            samples: The labelled samples.
+        """
+        samples = sorted(samples)
         is_train = self.split_name == TRAIN_SPLIT
         other = Path(self.data_root) / (VAL_SPLIT if is_train else TRAIN_SPLIT)
         if other.is_file():
@@ -89,6 +97,13 @@ class WeakTrCustomDataset(ImageLabelDataset):
         folder = Path(self.data_root) / MASK_FOLDER
         masked = index_folder(str(folder), self.seg_map_suffix) if folder.is_dir() else ()
         return hold_out(samples, masked)[0 if is_train else 1]
+
+    def _split(self, images: Mapping[str, str]) -> list[str]:
+        if not self.splits_itself:
+            return super()._split(images)
+        names, manifest = manifest_names(self.data_root), find_manifest(self.data_root)
+        samples = resolve_samples(names, images, self.data_prefix['img_path'], manifest)
+        return self.own_split(images, samples)
 
     def _add_masks(self, infos: list[dict]) -> None:
         mask_dir = self.data_prefix.get('seg_map_path')

@@ -151,7 +151,7 @@ LABEL_SOURCES: Mapping[str, Callable[..., dict[str, list[int]]]] = {
 
 def read_image_labels(
     source: Mapping,
-    classes: Sequence[str],
+    classes: Sequence[str] | ForegroundClasses,
     sample_ids: Sequence[str] | None = None,
     data_root: str | None = None,
 ) -> dict[str, list[int]]:
@@ -172,13 +172,22 @@ def read_image_labels(
         ValueError: If the description or a label is not valid.
         FileNotFoundError: If a file is missing.
     """
-    options = dict(source)
-    kind, path = options.pop('type', None), options.pop('path', None)
-    if kind not in LABEL_SOURCES or path is None:
+    path = resolve_source(source, data_root)
+    if not isinstance(classes, ForegroundClasses):
+        classes = ForegroundClasses(classes)
+    options = {key: value for key, value in source.items() if key not in ('type', 'path')}
+    return LABEL_SOURCES[source['type']](path, classes, sample_ids, **options)
+
+
+def resolve_source(source: Mapping, data_root: str | None) -> str:
+    """Path of the file or folder that a ``labels`` entry names.
+
+    Raises:
+        ValueError: If the entry has no path or no known type.
+    """
+    if source.get('type') not in LABEL_SOURCES or source.get('path') is None:
         raise ValueError(
             'labels must be dict(type=..., path=...) with type one of '
             f'{sorted(LABEL_SOURCES)}, got {dict(source)}'
         )
-    if data_root is not None:
-        path = str(Path(data_root) / path)
-    return LABEL_SOURCES[kind](path, ForegroundClasses(classes), sample_ids, **options)
+    return str(Path(data_root or '') / source['path'])

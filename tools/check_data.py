@@ -1,0 +1,44 @@
+"""Check the data and the config before training. Exit code 1 if anything is wrong."""
+
+from __future__ import annotations
+
+import argparse
+import json
+import os
+import sys
+
+from mmengine.config import Config, DictAction
+
+from weaktr_mmseg.datasets.check_data import check_data
+from weaktr_mmseg.engine.stage_configs import resolve_pipeline
+from weaktr_mmseg.errors import WeakTrInputError
+
+
+def parse_args() -> argparse.Namespace:
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument('config', help='config of a stage or of the pipeline')
+    parser.add_argument('--quick', action='store_true', help='do not open images and masks')
+    parser.add_argument('--json', action='store_true', help='print the report as JSON')
+    parser.add_argument('--workers', type=int, default=os.cpu_count() or 1)
+    parser.add_argument('--cfg-options', nargs='+', action=DictAction, help='as in tools/train.py')
+    return parser.parse_args()
+
+
+def main() -> int:
+    args = parse_args()
+    try:
+        cfg = Config.fromfile(args.config)
+        if args.cfg_options:
+            cfg.merge_from_dict(args.cfg_options)
+        if cfg.get('cam_stage') is not None:
+            cfg = resolve_pipeline(cfg)
+    except (OSError, ValueError, WeakTrInputError) as error:
+        print(f'error: {error}', file=sys.stderr)
+        return 1
+    report = check_data(cfg, pixels=not args.quick, workers=args.workers)
+    print(json.dumps(report.to_dict(), indent=1) if args.json else report.to_text())
+    return 1 if report.errors else 0
+
+
+if __name__ == '__main__':
+    sys.exit(main())
