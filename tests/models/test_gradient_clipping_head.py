@@ -4,6 +4,7 @@ from unittest import mock
 
 import pytest
 import torch
+import torch.nn.functional as F
 from mmengine.structures import PixelData
 from mmseg.models.decode_heads import SegmenterMaskTransformerHead
 from mmseg.structures import SegDataSample
@@ -60,3 +61,25 @@ def test_logs_share_of_clipped_pixels(head):
 def test_published_clipping_is_the_default():
     criterion = WeakTrGradientClippingHead(**SETTINGS).loss_decode
     assert (criterion.patch_size, criterion.start, criterion.loss_name) == (120, 1.2, 'loss_ce')
+
+
+def test_cuts_off_the_padding_of_the_encoder():
+    head = WeakTrGradientClippingHead(patch_size=4, **SETTINGS)
+    logits = torch.randn(1, 3, 2, 3)
+
+    predicted = head.predict_by_feat(logits, [dict(img_shape=(7, 10), pad_shape=(7, 10, 3))])
+
+    upsampled = F.interpolate(logits, size=(8, 12), mode='bilinear', align_corners=False)
+    torch.testing.assert_close(predicted, upsampled[..., :7, :10])
+
+
+def test_window_size_takes_precedence_over_padded_size():
+    head = WeakTrGradientClippingHead(patch_size=4, **SETTINGS)
+    meta = dict(img_shape=torch.Size((8, 4)), pad_shape=(20, 20))
+    assert head.predict_by_feat(torch.randn(1, 3, 2, 1), [meta]).shape == (1, 3, 8, 4)
+
+
+def test_refuses_patches_that_do_not_fit():
+    head = WeakTrGradientClippingHead(patch_size=4, **SETTINGS)
+    with pytest.raises(ValueError, match=r'\(2, 3\) patches of 4 px do not fit .* \(8, 8\) px'):
+        head.upsample(torch.randn(1, 3, 2, 3), (8, 8))

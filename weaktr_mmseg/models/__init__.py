@@ -4,6 +4,9 @@ from .attention_fusion import AdaptiveAttentionFusion
 from .cam_head import WeakTrCAMHead
 from .cam_segmentor import WeakTrCAMSegmentor
 from .data_preprocessor import WeakTrDataPreprocessor
+from .gradient_clipping_head import WeakTrGradientClippingHead
+from .gradient_clipping_loss import WeakTrGradientClippingLoss
+from .segmenter_eva02 import WeakTrEVA02
 from .weaktr_vit import WeakTrViT
 
 __all__ = [
@@ -11,5 +14,8 @@ __all__ = [
     'WeakTrCAMHead',
     'WeakTrCAMSegmentor',
     'WeakTrDataPreprocessor',
+    'WeakTrEVA02',
+    'WeakTrGradientClippingHead',
+    'WeakTrGradientClippingLoss',
     'WeakTrViT',
 ]

@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
+import math
 from typing import Any
 
+import torch
 from mmseg.models.decode_heads import SegmenterMaskTransformerHead
+from mmseg.models.utils import resize
 from mmseg.registry import MODELS
 from mmseg.utils import SampleList
 from torch import Tensor, nn
@@ -23,19 +26,26 @@ def _without_attention_weights(
 class WeakTrGradientClippingHead(SegmenterMaskTransformerHead):
     """Segmenter's mask transformer with WeakTr's gradient clipping.
 
-    The network and its parameter names are those of the parent. Two things differ: the loss
-    dictionary also holds ``clipped_share``, the share of pixels in [0, 1] that the
-    :class:`WeakTrGradientClippingLoss` among the losses clipped (logged, not differentiated); and
-    the layers never form the attention matrix that the parent computes and throws away.
+    The network and its parameter names are those of the parent. Three things differ:
+
+    * The loss dictionary also holds ``clipped_share``, the share of pixels in [0, 1] that the
+      :class:`WeakTrGradientClippingLoss` among the losses clipped (logged, not differentiated).
+    * An image whose sides are no multiples of the patch was padded at the right and the bottom by
+      the encoder; its logits are upsampled by the patch size and the padding is cut off, where the
+      parent squeezes the padded area into the image.
+    * The layers never form the attention matrix that the parent computes and throws away.
 
     Args:
+        patch_size: side of the encoder's patches in pixels; None if every image that comes in has
+            sides that are multiples of it.
         **kwargs: see :class:`mmseg.models.SegmenterMaskTransformerHead`; ``loss_decode`` is
             gradient clipping at the published setting unless given.
     """
 
-    def __init__(self, **kwargs: Any) -> None:
+    def __init__(self, patch_size: int | None = None, **kwargs: Any) -> None:
         kwargs.setdefault('loss_decode', dict(type='WeakTrGradientClippingLoss'))
         super().__init__(**kwargs)
+        self.patch_size = patch_size
         for layer in self.layers:
             layer.attn.attn.register_forward_pre_hook(_without_attention_weights, with_kwargs=True)
 
@@ -43,14 +53,56 @@ class WeakTrGradientClippingHead(SegmenterMaskTransformerHead):
         """Compute the losses of the parent and the share of clipped pixels.
 
         Args:
-            seg_logits: logits at the resolution of the patches, (B, K, h, w).
+            seg_logits: logits of the patches, (B, K, h, w).
             batch_data_samples: samples with ``gt_sem_seg.data`` of shape (1, H, W).
 
         Returns:
             The losses by name, ``acc_seg``, and ``clipped_share`` if a clipping loss is used.
         """
-        losses = super().loss_by_feat(seg_logits, batch_data_samples)
+        size = batch_data_samples[0].gt_sem_seg.shape
+        losses = super().loss_by_feat(self.upsample(seg_logits, size), batch_data_samples)
         for module in self.loss_decode.modules():
             if isinstance(module, WeakTrGradientClippingLoss):
                 losses['clipped_share'] = module.clipped_share
         return losses
+
+    def predict_by_feat(self, seg_logits: Tensor, batch_img_metas: list[dict]) -> Tensor:
+        """Bring the logits of the patches to the size of the network's input.
+
+        Args:
+            seg_logits: logits of the patches, (B, K, h, w).
+            batch_img_metas: ``pad_shape`` or, in sliding windows, ``img_shape`` gives (H, W).
+
+        Returns:
+            Logits of the pixels, (B, K, H, W).
+        """
+        meta = batch_img_metas[0]
+        is_window = isinstance(meta['img_shape'], torch.Size)
+        size = meta['img_shape'] if is_window else meta.get('pad_shape', meta['img_shape'])
+        return self.upsample(seg_logits, size[:2])
+
+    def upsample(self, seg_logits: Tensor, size: tuple[int, int]) -> Tensor:
+        """Upsample the logits of the patches bilinearly and cut off the padding.
+
+        Args:
+            seg_logits: logits of the patches, (B, K, h, w).
+            size: height and width of the image in pixels.
+
+        Returns:
+            Logits of the pixels, (B, K, *size).
+
+        Raises:
+            ValueError: ``size`` does not fit the number of patches.
+        """
+        if self.patch_size is None:
+            return resize(seg_logits, size, mode='bilinear', align_corners=self.align_corners)
+        patches = tuple(seg_logits.shape[-2:])
+        expected = tuple(math.ceil(side / self.patch_size) for side in size)
+        if patches != expected:
+            raise ValueError(
+                f'{patches} patches of {self.patch_size} px do not fit an image of '
+                f'{tuple(size)} px: `patch_size` of the decode head must be that of the backbone'
+            )
+        padded = [side * self.patch_size for side in patches]
+        logits = resize(seg_logits, padded, mode='bilinear', align_corners=self.align_corners)
+        return logits[..., : size[0], : size[1]]

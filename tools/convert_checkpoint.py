@@ -1,0 +1,34 @@
+"""Convert a published checkpoint for this project, or one of this project for the authors' code."""
+
+from __future__ import annotations
+
+import argparse
+import sys
+
+from weaktr_mmseg.checkpoints import convert_checkpoint
+
+
+def main() -> int:
+    """Run the command line."""
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument('source', help="the authors' or our checkpoint, an ImageNet encoder")
+    parser.add_argument('target', help='the file to write')
+    parser.add_argument(
+        '--cam-classes',
+        type=int,
+        metavar='C',
+        help='start the CAM stage with C classes from an ImageNet ViT (VOC: 20, COCO: 80); '
+        'without it an encoder is converted for the segmentation stage',
+    )
+    arguments = parser.parse_args()
+    try:
+        layout = convert_checkpoint(arguments.source, arguments.target, arguments.cam_classes)
+    except (OSError, ValueError) as error:
+        print(f'error: {error}', file=sys.stderr)
+        return 1
+    print(f'{arguments.source} is {layout.value}; converted to {arguments.target}')
+    return 0
+
+
+if __name__ == '__main__':
+    sys.exit(main())

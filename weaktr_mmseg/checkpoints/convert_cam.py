@@ -1,0 +1,47 @@
+"""CAM stage: the authors' checkpoints from and to ours."""
+
+from __future__ import annotations
+
+from typing import Mapping
+
+import torch
+from torch import Tensor
+
+from .coco_ids import to_contiguous, to_original
+from .layouts import CAM_CLASS_DIMS, CAM_STAGE
+from .names import StateDict
+
+
+def import_cam(state: Mapping[str, Tensor]) -> StateDict:
+    """Convert an authors' CAM checkpoint; 90 COCO classes become 80.
+
+    Args:
+        state: parameters by the authors' names.
+
+    Returns:
+        Parameters of ``WeakTrCAMSegmentor``.
+
+    Raises:
+        UnknownLayoutError: a parameter is missing or unknown.
+    """
+    return to_contiguous(CAM_STAGE.rename(state), CAM_CLASS_DIMS)
+
+
+def export_cam(state: Mapping[str, Tensor]) -> StateDict:
+    """Convert our CAM checkpoint to the authors' layout; 80 COCO classes become 90.
+
+    The authors' network has a final norm that it does not use; it is written as the identity.
+
+    Args:
+        state: parameters of ``WeakTrCAMSegmentor``.
+
+    Returns:
+        Parameters by the authors' names.
+
+    Raises:
+        UnknownLayoutError: a parameter is missing or unknown.
+    """
+    exported = CAM_STAGE.inverse().rename(to_original(state, CAM_CLASS_DIMS))
+    width = exported['cls_token'].size(2)
+    exported['norm.weight'], exported['norm.bias'] = torch.ones(width), torch.zeros(width)
+    return exported
