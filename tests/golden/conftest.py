@@ -10,11 +10,14 @@ from __future__ import annotations
 import json
 import os
 from pathlib import Path
-from typing import Any
+from typing import Any, Callable
 
 import numpy as np
 import pytest
 import torch
+
+from weaktr_mmseg.checkpoints import convert_state_dict
+from weaktr_mmseg.models import WeakTrCAMSegmentor
 
 DEFAULT_DIR = Path(__file__).parents[1] / 'data' / 'golden'
 GOLDEN_DIR = Path(os.environ.get('WEAKTR_GOLDEN_DIR', DEFAULT_DIR))
@@ -70,3 +73,40 @@ def pytest_generate_tests(metafunc: pytest.Metafunc) -> None:
 def golden(request: pytest.FixtureRequest) -> Golden:
     """One golden file."""
     return Golden(request.param)
+
+
+@pytest.fixture
+def build_cam_model() -> Callable[..., WeakTrCAMSegmentor]:
+    """Build a CAM network with the parameters of a golden file, loaded through the converter."""
+
+    def build(golden: Golden, **backbone: Any) -> WeakTrCAMSegmentor:
+        meta = golden.meta
+        width, classes = meta['embed_dim'], meta['num_classes']
+        arch = dict(
+            embed_dims=width,
+            num_layers=meta['depth'],
+            num_heads=meta['num_heads'],
+            feedforward_channels=4 * width,
+        )
+        fusion = dict(
+            reduction=meta['reduction'],
+            feature_reduction=meta['feat_reduction'],
+            pooling=meta['pool'],
+        )
+        model = WeakTrCAMSegmentor(
+            backbone=dict(
+                type='WeakTrViT',
+                num_classes=classes,
+                arch=arch,
+                img_size=meta['img_size'],
+                patch_size=16,
+                fusion=fusion,
+                **backbone,
+            ),
+            cam_head=dict(type='WeakTrCAMHead', in_channels=width, num_classes=classes),
+        )
+        state, _ = convert_state_dict(golden.tensors('sd'))
+        model.load_state_dict(state, strict=True)
+        return model.eval()
+
+    return build

@@ -67,4 +67,4 @@ def test_logits(segmenter, golden):
         image, expected = golden.tensor(f'{case}/input'), golden.tensor(f'{case}/logits')
         size = tuple(image.shape[2:])
         logits = segmenter.encode_decode(image, [dict(img_shape=size)] * len(image))
-        torch.testing.assert_close(logits, expected, rtol=0, atol=1e-4, msg=lambda m: case + m)
+        torch.testing.assert_close(logits, expected, rtol=0, atol=1e-4)

@@ -6,8 +6,9 @@ import argparse
 import contextlib
 import os
 import pickle
+from collections.abc import Mapping
 from pathlib import Path
-from typing import Any, Mapping
+from typing import Any
 
 import numpy as np
 import torch
@@ -73,8 +74,9 @@ def _load_torch(path: Path) -> Any:
     except (pickle.UnpicklingError, RuntimeError, EOFError, KeyError) as error:
         reason = str(error).strip().splitlines()[0] if str(error).strip() else repr(error)
         raise ValueError(
-            f'{path}: refused, only tensors and plain values are read from a checkpoint. If you '
-            f"trust its origin, reduce it yourself: torch.save(checkpoint['model'], ...). ({reason})"
+            f'{path}: refused, only tensors and plain values are read from a checkpoint. If '
+            "you trust its origin, reduce it yourself: torch.save(checkpoint['model'], ...). "
+            f'({reason})'
         ) from error
 
 

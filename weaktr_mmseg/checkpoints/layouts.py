@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from enum import Enum
-from typing import Iterable
 
 from .names import NameTable, UnknownLayoutError, affine
 
@@ -101,24 +101,19 @@ DECODER = NameTable(
 #: Matrices that the authors' decoder multiplies from the right.
 TRANSPOSED = ('decode_head.patch_proj.weight', 'decode_head.classes_proj.weight')
 
-CAM_STAGE = VIT_UNNORMED.prefixed('', 'backbone.') + NameTable(
+FUSION = NameTable(
     (
-        *affine('head', 'cam_head.classifier'),
-        *affine(
-            'adaptive_attention_fusion.attn_feat_ffn.0', 'backbone.attention_fusion.feature_ffn.0'
-        ),
-        *affine(
-            'adaptive_attention_fusion.attn_feat_ffn.1', 'backbone.attention_fusion.feature_ffn.1'
-        ),
-        (
-            'adaptive_attention_fusion.attn_head_ffn.0.weight',
-            'backbone.attention_fusion.head_ffn.0.weight',
-        ),
-        (
-            'adaptive_attention_fusion.attn_head_ffn.2.weight',
-            'backbone.attention_fusion.head_ffn.2.weight',
-        ),
+        *affine('attn_feat_ffn.0', 'feature_ffn.0'),
+        *affine('attn_feat_ffn.1', 'feature_ffn.1'),
+        ('attn_head_ffn.0.weight', 'head_ffn.0.weight'),
+        ('attn_head_ffn.2.weight', 'head_ffn.2.weight'),
     )
+)
+
+CAM_STAGE = (
+    VIT_UNNORMED.prefixed('', 'backbone.')
+    + FUSION.prefixed('adaptive_attention_fusion.', 'backbone.attention_fusion.')
+    + NameTable(affine('head', 'cam_head.classifier'))
 )
 
 #: Dimension of the classes in our parameters. The position embeddings hold the patches behind it.
