@@ -46,11 +46,13 @@ class PermutohedralLattice:
     neighbours: Tensor
 
     @classmethod
-    def build(cls, features: Tensor) -> PermutohedralLattice:
+    def build(cls, features: Tensor, ghosts: int = 0) -> PermutohedralLattice:
         """Finds the vertices around each point.
 
         Args:
             features: Positions in units of the standard deviation, float32 (d, N).
+            ghosts: How many points at the end only make sure that the vertices around them exist:
+                blurring reaches further over more vertices. They are not among the lattice's N.
 
         Raises:
             ValueError: If the positions are not float32 (d, N) with N > 0, or reach so far that the
@@ -63,7 +65,8 @@ class PermutohedralLattice:
             )
         nearest, rank, weight = _enclosing_simplex(features)
         codes, radix = _vertex_codes(nearest, rank)
-        dims, count = codes.shape
+        dims, count = len(codes), features.shape[1] - ghosts
+        weight[:, count:] = 0
 
         codes, order = codes.t().flatten().sort()  # (N * D,)
         first = torch.ones_like(codes, dtype=torch.bool)  # of the entries of a vertex
@@ -71,12 +74,13 @@ class PermutohedralLattice:
         starts = first.nonzero().view(-1)  # (M,)
         vertices = torch.empty_like(order, dtype=torch.int32)
         vertices.scatter_(0, order, first.cumsum(0, dtype=torch.int32).sub_(1))
+        points = order.to(torch.int32).div_(dims, rounding_mode='floor').clamp_(max=count - 1)
         weight = weight.t().contiguous()  # (N, D)
         end = starts.new_full((2,), codes.numel())  # of the last vertex, and of the absent one
         return cls(
-            slice_index=vertices.view(count, dims),
-            slice_weight=weight,
-            splat_index=order.to(torch.int32).div_(dims, rounding_mode='floor'),
+            slice_index=vertices.view(-1, dims)[:count],
+            slice_weight=weight[:count],
+            splat_index=points,
             splat_weight=weight.view(-1).index_select(0, order),
             splat_offsets=torch.cat([starts, end]).to(torch.int32),
             neighbours=_neighbours(codes[starts], radix),
@@ -93,9 +97,9 @@ class PermutohedralLattice:
             table = _weighted_rows(table, neighbours, weight)
         return table
 
-    def slice(self, table: Tensor) -> Tensor:
-        """Reads the values of the points (N, L) from the vertices (M + 1, L)."""
-        return _weighted_rows(table, self.slice_index, self.slice_weight)
+    def slice(self, table: Tensor, start: int = 0, stop: int | None = None) -> Tensor:
+        """Reads the values of points, or of a range of them, (M + 1, L) -> (N, L)."""
+        return _weighted_rows(table, self.slice_index[start:stop], self.slice_weight[start:stop])
 
     def filter(self, values: Tensor) -> Tensor:
         """Sums the values of all points, float32 (N, L), with Gaussian weights."""
@@ -110,7 +114,7 @@ class PermutohedralLattice:
         """
         return replace(
             self,
-            splat_weight=self.splat_weight * before[self.splat_index],
+            splat_weight=self.splat_weight * before.index_select(0, self.splat_index),
             slice_weight=self.slice_weight * after[:, None],
         )
 
@@ -257,16 +261,16 @@ def _neighbours(codes: Tensor, radix: list[int]) -> Tensor:
         Each vertex and its neighbours below and above, int32 (D, M + 1, 3), M where absent.
     """
     dims, count = len(radix), len(codes)
-    below = codes - 1
-    below[codes % dims == 0] += dims - sum(radix)  # a borrow in every coordinate
+    borrow = dims - sum(radix)  # from every coordinate, below remainder 0
+    below = codes - 1 + (codes % dims == 0) * borrow
     vertices = torch.arange(count + 1, dtype=torch.int32, device=codes.device)
     neighbours = vertices[:, None].repeat(dims, 1, 3)
     neighbours[:, :, 1:] = count
     for table, step in zip(neighbours, radix):
         wanted = below + step
         found = torch.searchsorted(codes, wanted, out_int32=True).clamp_(max=count - 1)
-        found = torch.where(codes[found] == wanted, found, count)
+        found = torch.where(codes.index_select(0, found) == wanted, found, count)
         table[:-1, 1] = found
-        table[found.long(), 2] = vertices[:-1]  # the same pair seen from the other side
+        table[:, 2].index_copy_(0, found.long(), vertices[:-1])  # the pair seen from the other side
     neighbours[:, -1] = count
     return neighbours
