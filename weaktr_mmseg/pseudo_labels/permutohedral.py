@@ -36,6 +36,7 @@ class PermutohedralLattice:
         splat_weight: Weights to add them with, float32 (N * D,).
         splat_offsets: Where the points of each vertex begin and end, int32 (M + 2,).
         neighbours: Each vertex and its two neighbours in each direction, int32 (D, M + 1, 3).
+        blur_weight: Weights of these three, the same for each vertex, float32 (M + 1, 3).
     """
 
     slice_index: Tensor
@@ -44,6 +45,7 @@ class PermutohedralLattice:
     splat_weight: Tensor
     splat_offsets: Tensor
     neighbours: Tensor
+    blur_weight: Tensor
 
     @classmethod
     def build(cls, features: Tensor, ghosts: int = 0) -> PermutohedralLattice:
@@ -84,6 +86,7 @@ class PermutohedralLattice:
             splat_weight=weight.view(-1).index_select(0, order),
             splat_offsets=torch.cat([starts, end]).to(torch.int32),
             neighbours=_neighbours(codes[starts], radix),
+            blur_weight=features.new_tensor(BLUR).repeat(len(starts) + 1, 1),
         )
 
     def splat(self, values: Tensor) -> Tensor:
@@ -92,9 +95,8 @@ class PermutohedralLattice:
 
     def blur(self, table: Tensor) -> Tensor:
         """Mixes the vertices (M + 1, L) with their neighbours, one direction after the other."""
-        weight = table.new_tensor(BLUR).expand(len(table), -1).contiguous()  # (M + 1, 3)
         for neighbours in self.neighbours:
-            table = _weighted_rows(table, neighbours, weight)
+            table = _weighted_rows(table, neighbours, self.blur_weight)
         return table
 
     def slice(self, table: Tensor, start: int = 0, stop: int | None = None) -> Tensor:
@@ -133,7 +135,7 @@ class PermutohedralLattice:
             points += len(lattice.slice_index)
             rows += len(lattice.splat_offsets) - 1
             entries += len(lattice.splat_index)
-        offsets.append(lattices[-1].splat_offsets[-1:] + (entries - len(lattices[-1].splat_index)))
+        offsets.append(offsets[0].new_tensor([entries]))
         return cls(
             slice_index=torch.cat(slice_index),
             slice_weight=torch.cat([lattice.slice_weight for lattice in lattices]),
@@ -141,6 +143,7 @@ class PermutohedralLattice:
             splat_weight=torch.cat([lattice.splat_weight for lattice in lattices]),
             splat_offsets=torch.cat(offsets),
             neighbours=torch.cat(neighbours, dim=1),
+            blur_weight=torch.cat([lattice.blur_weight for lattice in lattices]),
         )
 
 
