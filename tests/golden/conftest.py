@@ -1,7 +1,7 @@
 """Golden arrays: outputs of the authors' implementation, which define numerical parity.
 
 A test module names the files it is about, ``GOLDEN_PATTERN = 'grad_clip_*.npz'``; each of its tests
-that takes the fixture ``golden`` then runs once for every matching file of the folder named by the
+that takes the fixture ``golden`` (or ``golden_file``, the path) then runs once for every matching file of the folder named by the
 environment variable ``WEAKTR_GOLDEN_DIR`` (default: ``tests/data/golden``).
 """
 
@@ -59,20 +59,21 @@ class Golden:
 
 
 def pytest_generate_tests(metafunc: pytest.Metafunc) -> None:
-    """Parametrise the fixture ``golden`` over the files of the module's pattern."""
-    if 'golden' not in metafunc.fixturenames:
+    """Parametrise ``golden_file`` over the files of the module's pattern."""
+    if 'golden_file' not in metafunc.fixturenames:
         return
     pattern = metafunc.module.GOLDEN_PATTERN
     paths = sorted(GOLDEN_DIR.glob(pattern))
     if not paths and GOLDEN_DIR == DEFAULT_DIR:
         raise pytest.UsageError(f'{GOLDEN_DIR}: no file matches {pattern}')
-    metafunc.parametrize('golden', paths, ids=[path.stem for path in paths], indirect=True)
+    ids = [path.stem for path in paths]
+    metafunc.parametrize('golden_file', paths, ids=ids, scope='module')
 
 
 @pytest.fixture
-def golden(request: pytest.FixtureRequest) -> Golden:
-    """One golden file."""
-    return Golden(request.param)
+def golden(golden_file: Path) -> Golden:
+    """Arrays of one golden file."""
+    return Golden(golden_file)
 
 
 @pytest.fixture

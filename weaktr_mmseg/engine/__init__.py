@@ -1,5 +1,7 @@
 """Joins the stages."""
 
 from .pipeline_runner import WeakTrRunner
+from .ratio_poly_lr import WeakTrPolyLR
+from .warmup_cosine_lr import WeakTrWarmupCosineLR
 
-__all__ = ['WeakTrRunner']
+__all__ = ['WeakTrPolyLR', 'WeakTrRunner', 'WeakTrWarmupCosineLR']

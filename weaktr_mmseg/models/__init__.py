@@ -3,6 +3,7 @@
 from .attention_fusion import AdaptiveAttentionFusion
 from .cam_head import WeakTrCAMHead
 from .cam_segmentor import WeakTrCAMSegmentor
+from .crf_tta import WeakTrCRFTTAModel
 from .data_preprocessor import WeakTrDataPreprocessor
 from .gradient_clipping_head import WeakTrGradientClippingHead
 from .gradient_clipping_loss import WeakTrGradientClippingLoss
@@ -13,6 +14,7 @@ __all__ = [
     'AdaptiveAttentionFusion',
     'WeakTrCAMHead',
     'WeakTrCAMSegmentor',
+    'WeakTrCRFTTAModel',
     'WeakTrDataPreprocessor',
     'WeakTrEVA02',
     'WeakTrGradientClippingHead',

@@ -1,0 +1,7 @@
+# Segmentor with DeiT-S/16.
+# Start: tools/convert_checkpoint.py deit_small_patch16_224-cd65a155.pth checkpoints/deit-s.pth
+_base_ = './weaktr_segmenter_vit-s.py'
+data_preprocessor = dict(mean=[123.675, 116.28, 103.53], std=[58.395, 57.12, 57.375])  # ImageNet
+model = dict(
+    data_preprocessor=data_preprocessor,
+    backbone=dict(init_cfg=dict(checkpoint='checkpoints/deit-s.pth')))

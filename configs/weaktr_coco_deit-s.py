@@ -1,0 +1,8 @@
+# COCO 2014: CAMs with DeiT-S, retraining with DeiT-S. Authors: 46.9 mIoU on val.
+_base_ = [
+    '_base_/default_runtime.py', '_base_/models/weaktr_segmenter_deit-s.py',
+    '_base_/datasets/coco14_retrain.py', '_base_/schedules/weaktr_retrain.py',
+    '_base_/pipelines/coco14.py'
+]
+work_dir = 'work_dirs/weaktr_coco_deit-s'
+model = dict(decode_head=dict(num_classes=81))

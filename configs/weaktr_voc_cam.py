@@ -1,0 +1,6 @@
+# VOC, stage 1 alone: classification network that yields class activation maps.
+_base_ = [
+    '_base_/default_runtime.py', '_base_/models/weaktr_cam_deit-s.py',
+    '_base_/datasets/voc12_cam.py', '_base_/schedules/weaktr_cam.py'
+]
+work_dir = 'work_dirs/weaktr_voc/cam'

@@ -1,0 +1,6 @@
+# VOC, stage 2 alone: segmentor trained on the pseudo labels of work_dirs/weaktr_voc.
+_base_ = [
+    '_base_/default_runtime.py', '_base_/models/weaktr_segmenter_vit-s.py',
+    '_base_/datasets/voc12_retrain.py', '_base_/schedules/weaktr_retrain.py'
+]
+work_dir = 'work_dirs/weaktr_voc/retrain'
