@@ -107,10 +107,11 @@ class WeakTrCAMSegmentor(BaseSegmentor):
     def _equal_sizes(
         inputs: list[list[Tensor]], data_samples: Sequence[SegDataSample]
     ) -> list[list[int]]:
-        """Indices of the samples that share all input sizes and the original size."""
+        """Indices of samples that share all sizes, and whether they have labels."""
         groups: dict[tuple, list[int]] = {}
         for index, (scales, sample) in enumerate(zip(inputs, data_samples)):
-            key = tuple(image.shape for image in scales), _map_size(sample, scales)
+            sizes = tuple(image.shape for image in scales)
+            key = (sizes, _map_size(sample, scales), 'image_labels' in sample)
             groups.setdefault(key, []).append(index)
         return list(groups.values())
 
@@ -142,10 +143,10 @@ class WeakTrCAMSegmentor(BaseSegmentor):
 
 
 def _known_labels(samples: list[SegDataSample]) -> Tensor | None:
-    """Image-level labels of a batch, bool (B, C), or None where an image has none."""
-    if all('image_labels' in sample for sample in samples):
-        return torch.stack([sample.image_labels for sample in samples]) > 0
-    return None
+    """Image-level labels of a batch, bool (B, C), or None if its images have none."""
+    if 'image_labels' not in samples[0]:
+        return None
+    return torch.stack([sample.image_labels for sample in samples]) > 0
 
 
 def _map_size(sample: SegDataSample, scales: list[Tensor]) -> tuple[int, int]:
@@ -154,6 +155,8 @@ def _map_size(sample: SegDataSample, scales: list[Tensor]) -> tuple[int, int]:
 
 def _merge_mirror(maps: Tensor, size: tuple[int, int]) -> Tensor:
     """Upsamples maps (2B, K, h, w) and adds the mirrored half to the first, (B, K, H, W)."""
+    if maps.size(1) == 0:  # an image without a class, which interpolate refuses
+        return maps.new_zeros(len(maps) // 2, 0, *size, dtype=torch.float32)
     maps = F.interpolate(maps.float(), size=size, mode='bilinear', align_corners=False)
     straight, mirrored = maps.chunk(2)
     return straight + mirrored.flip(3)
