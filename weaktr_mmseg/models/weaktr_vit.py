@@ -74,7 +74,7 @@ class WeakTrViT(VisionTransformer):
         super().__init__(
             final_norm=False,
             out_type='raw',
-            patch_cfg=dict(padding=0, **(patch_cfg or {})),
+            patch_cfg={'padding': 0, **(patch_cfg or {})},
             **kwargs,
         )
         if self.img_size[0] != self.img_size[1]:
@@ -91,7 +91,7 @@ class WeakTrViT(VisionTransformer):
     def init_weights(self) -> None:
         """Initialises as the parent does, with distinct class tokens."""
         super().init_weights()
-        if self.init_cfg and self.init_cfg['type'] == 'Pretrained':
+        if isinstance(self.init_cfg, dict) and self.init_cfg['type'] == 'Pretrained':
             return
         nn.init.trunc_normal_(self.cls_token, std=0.02)
         if self.mimetic_gain is not None:
