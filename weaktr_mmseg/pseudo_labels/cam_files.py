@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import tempfile
 import zipfile
+import zlib
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Iterator, NamedTuple, Sequence
@@ -13,6 +14,18 @@ import numpy as np
 from PIL import Image
 
 IGNORE_INDEX = 255
+# What NumPy raises on torn, damaged and foreign files.
+UNREADABLE = (
+    OSError,
+    EOFError,
+    LookupError,
+    ValueError,
+    TypeError,
+    AttributeError,
+    NotImplementedError,
+    zipfile.BadZipFile,
+    zlib.error,
+)
 
 
 class CAMFile(NamedTuple):
@@ -110,7 +123,7 @@ def read_cams(path: str | Path) -> CAMFile:
             )
     except FileNotFoundError:
         raise
-    except (OSError, EOFError, KeyError, ValueError, TypeError, zipfile.BadZipFile) as error:
+    except UNREADABLE as error:
         raise ValueError(f'{path}: expected a CAM file (.npz), could not read it: {error}') from error
     if content.cams.ndim != 3 or not (
         len(content.cams) == len(content.class_ids) == len(content.class_names)
