@@ -34,7 +34,8 @@ class WeakTrCAMMetric(BaseMetric):
 
     Args:
         threshold: Background score of the run, a number in [0, 1], or ``'otsu'`` to choose it from
-            the winning scores of all images.
+            the winning scores of all images. Where these are all alike, there is no such threshold
+            and no score that needs it.
         collect_device: As in mmengine.
         prefix: As in mmengine.
 
@@ -129,7 +130,8 @@ class WeakTrCAMMetric(BaseMetric):
             metrics['threshold'] = round(otsu_threshold(self.score_histogram), 2)
         for name, sweep in self.sweeps.items():
             result = sweep.compute()
-            metrics[f'{name}_miou'] = result.at(metrics['threshold'])
+            if 'threshold' in metrics:
+                metrics[f'{name}_miou'] = result.at(metrics['threshold'])
             metrics[f'{name}_miou_oracle'] = float(result.miou[result.best])
             metrics[f'{name}_threshold_oracle'] = float(result.thresholds[result.best])
         return metrics

@@ -157,15 +157,17 @@ def confusion_matrix(truth: np.ndarray, labels: np.ndarray, num_classes: int) ->
         int64 (num_classes, num_classes).
 
     Raises:
-        ValueError: If sizes differ or the truth holds an unknown label.
+        ValueError: If sizes differ or either holds an unknown label.
     """
     if truth.shape != labels.shape:
         raise ValueError(f'truth: expected size {labels.shape}, got {truth.shape}')
     known = (truth != IGNORE_INDEX) & (labels != IGNORE_INDEX)
-    rows = truth[known].astype(np.int64)
-    if rows.size and rows.max() >= num_classes:
-        raise ValueError(f'truth: expected labels below {num_classes} or 255, got {rows.max()}')
-    cell = rows * num_classes + labels[known]
+    rows, columns = truth[known].astype(np.int64), labels[known].astype(np.int64)
+    for name, values in (('truth', rows), ('labels', columns)):
+        highest = values.max(initial=0)
+        if highest >= num_classes:
+            raise ValueError(f'{name}: expected labels below {num_classes} or 255, got {highest}')
+    cell = rows * num_classes + columns
     return np.bincount(cell, minlength=num_classes**2).reshape(num_classes, num_classes)
 
 

@@ -75,10 +75,14 @@ class ThresholdSweep:
             truth: Labels, uint8 (H, W), 255 left out.
 
         Raises:
-            ValueError: If sizes differ or the truth holds an unknown label.
+            ValueError: If sizes differ, or an id or a label of the truth is unknown.
         """
         if cams.shape[1:] != truth.shape:
             raise ValueError(f'truth: expected size {cams.shape[1:]} of the maps, got {truth.shape}')
+        if len(class_ids) and max(class_ids) + 1 >= self.num_classes:
+            raise ValueError(
+                f'class_ids: expected ids below {self.num_classes - 1}, got {max(class_ids)}'
+            )
         score, winner = winning_class(cams, class_ids)
         valid = truth != IGNORE_INDEX
         known = truth[valid].astype(np.int64)
