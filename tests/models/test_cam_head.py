@@ -1,0 +1,97 @@
+from __future__ import annotations
+
+import pytest
+import torch
+
+CLASSES, PATCHES = 3, 16
+TARGETS = torch.tensor([[1.0, 0, 1], [0, 1, 0]])
+
+
+@pytest.fixture
+def segmentor(build_segmentor):
+    return build_segmentor()
+
+
+@pytest.fixture
+def features(segmentor):
+    return segmentor.backbone(torch.randn(2, 3, 16, 16, generator=torch.manual_seed(1)))
+
+
+def maps_by_loops(head, features):
+    """The formulas of the paper, one class at a time, on the whole attention matrix."""
+    identity = torch.eye(PATCHES).expand(2, -1, -1)
+    patch_rows = features.attention.propagate(identity).mT  # F[p, q]
+    class_rows = features.attention.class_to_patch()
+    scores = head.classifier(features.patch_map)
+    coarse, attended, fine = (torch.zeros(2, CLASSES, PATCHES) for _ in range(3))
+    for image in range(2):
+        for index in range(CLASSES):
+            coarse[image, index] = scores[image, index].flatten().clamp(min=0)
+            attended[image, index] = class_rows[image, index] * coarse[image, index]
+            fine[image, index] = patch_rows[image] @ attended[image, index]
+    return coarse, attended, fine
+
+
+@torch.no_grad()
+def test_activation_maps_follow_the_formulas(segmentor, features):
+    maps = segmentor.cam_head.activation_maps(features)
+    for name, expected in zip(maps._fields, maps_by_loops(segmentor.cam_head, features)):
+        torch.testing.assert_close(getattr(maps, name), expected.unflatten(2, (4, 4)))
+    assert maps.coarse.max() > 0
+
+
+@torch.no_grad()
+@pytest.mark.parametrize('classes', [[2], [2, 0], []])
+def test_wanted_classes_only(segmentor, features, classes):
+    head = segmentor.cam_head
+    maps = head.activation_maps(features, torch.tensor(classes, dtype=torch.long))
+    for mine, whole in zip(maps, head.activation_maps(features)):
+        torch.testing.assert_close(mine, whole[:, classes])
+
+
+@torch.no_grad()
+def test_logits_are_means(segmentor, features):
+    head = segmentor.cam_head
+    logits = head(features)
+    assert logits.cls[1, 2].item() == pytest.approx(features.class_tokens[1, 2].mean().item(), 1e-4)
+    scores = head.classifier(features.patch_map)
+    torch.testing.assert_close(logits.coarse, scores.flatten(2).mean(2))
+    torch.testing.assert_close(logits.fine, maps_by_loops(head, features)[2].mean(2))
+
+
+@torch.no_grad()
+def test_losses_are_soft_margin_losses(segmentor, features):
+    losses = segmentor.cam_head.loss(features, TARGETS)
+    logits = segmentor.cam_head(features)
+    assert list(losses) == ['loss_cls', 'loss_coarse', 'loss_fine']
+    for value, logit in zip(losses.values(), logits):
+        probability = 1 / (1 + torch.exp(-logit.double()))
+        likelihood = torch.where(TARGETS > 0, probability, 1 - probability)
+        assert value.item() == pytest.approx(-likelihood.log().mean().item(), rel=1e-4)
+
+
+def trained_by(segmentor, loss):
+    """Names of the parameters that a loss has a gradient for."""
+    segmentor.zero_grad()
+    loss.backward()
+    return {
+        name
+        for name, parameter in segmentor.named_parameters()
+        if parameter.grad is not None and parameter.grad.any()
+    }
+
+
+def test_the_fine_term_trains_the_fusion_weights_alone(segmentor, features):
+    trained = trained_by(segmentor, segmentor.cam_head.loss(features, TARGETS)['loss_fine'])
+    fusion = {name for name, _ in segmentor.named_parameters() if '.attention_fusion.' in name}
+    assert trained
+    assert trained <= fusion
+    assert any('feature_ffn' in name for name in trained)
+
+
+@pytest.mark.parametrize('branch', ['cls', 'coarse'])
+def test_the_other_terms_train_the_blocks(segmentor, features, branch):
+    trained = trained_by(segmentor, segmentor.cam_head.loss(features, TARGETS)[f'loss_{branch}'])
+    assert not any('.attention_fusion.' in name for name in trained)
+    assert 'backbone.layers.0.attn.qkv.weight' in trained
+    assert ('cam_head.classifier.weight' in trained) == (branch == 'coarse')
