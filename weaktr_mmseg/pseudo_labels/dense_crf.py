@@ -17,12 +17,12 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor
 
+from .mean_field import mean_field
 from .permutohedral import PermutohedralLattice
 
 Array = TypeVar('Array', np.ndarray, Tensor)
 
 IGNORE_INDEX = 255
-CHUNK_NUMBERS = 2**18  # 1 MiB of float32
 
 
 def _check_positive(term: object) -> None:
@@ -71,7 +71,8 @@ class BilateralTerm:
     def lattice(self, image: Tensor) -> PermutohedralLattice:
         """The lattice of the pixels of an image (H, W, 3), normalised and weighted."""
         colours = image.reshape(-1, 3).t() / self.srgb  # (3, H * W)
-        positions = _positions(*image.shape[:2], self.sxy, image.device)
+        height, width, _ = image.shape
+        positions = _positions(height, width, self.sxy, image.device)
         return _normalised(torch.cat([positions, colours]), self.compat)
 
 
@@ -177,7 +178,7 @@ class DenseCRF:
             PermutohedralLattice.concatenate([term.lattice(image) for image in pixels])
             for term in self.terms
         ]
-        flat = _mean_field(_stack_labels(energies), lattices, self.iterations)  # (points, labels)
+        flat = mean_field(_stack_labels(energies), lattices, self.iterations)  # (points, labels)
         parts = flat.split([energy[0].numel() for energy in energies])
         results = [
             part[:, : len(unary)].t().reshape(unary.shape) for part, unary in zip(parts, unaries)
@@ -207,13 +208,13 @@ def unary_from_labels(labels: Array, num_labels: int, confidence: float = 0.7) -
     """
     if not 0 < confidence < 1:
         raise ValueError(f'confidence: expected a number between 0 and 1, got {confidence}')
-    index = torch.as_tensor(labels).long()
-    known = index != IGNORE_INDEX
-    index = torch.where(known, index, 0)
+    given = torch.as_tensor(labels).long()
+    known = given != IGNORE_INDEX
+    index = given.masked_fill(~known, 0)
     if num_labels < 1 or bool((index < 0).any()) or bool((index >= num_labels).any()):
         raise ValueError(
             f'labels: expected 0 to {num_labels - 1} or {IGNORE_INDEX}, '
-            f'got {torch.as_tensor(labels).unique().tolist()}'
+            f'got {given.unique().tolist()}'
         )
     others = (1 - confidence) / max(num_labels - 1, 1)
     probability = torch.full((num_labels, *index.shape), others, device=index.device)
@@ -323,7 +324,8 @@ def _normalised(features: Tensor, compat: float) -> PermutohedralLattice:
 def _stack_labels(unaries: Sequence[Tensor]) -> Tensor:
     """Lays the pixels of all images one after the other, float32 (points, labels).
 
-    Labels that an image lacks get infinite energy there: their probability stays 0.
+    The least energy of each pixel becomes 0, which changes no probability. Labels that an image
+    lacks get infinite energy there: their probability stays 0.
     """
     pixels = [unary[0].numel() for unary in unaries]
     labels = max(len(unary) for unary in unaries)
@@ -331,49 +333,5 @@ def _stack_labels(unaries: Sequence[Tensor]) -> Tensor:
     for rows, unary in zip(stacked.split(pixels), unaries):
         rows[:, : len(unary)] = unary.flatten(1).t()
         rows[:, len(unary) :] = torch.inf
+        rows -= unary.flatten(1).amin(0)[:, None]
     return stacked
-
-
-def _mean_field(unary: Tensor, lattices: Sequence[PermutohedralLattice], iterations: int) -> Tensor:
-    """Runs mean-field inference, float32 (points, labels) -> (points, labels)."""
-    marginals = torch.empty_like(unary)
-    _update(marginals, unary, [], [])
-    for _ in range(iterations):
-        tables = [lattice.blur(lattice.splat(marginals)) for lattice in lattices]
-        _update(marginals, unary, lattices, tables)
-    return marginals
-
-
-def _update(
-    marginals: Tensor,
-    unary: Tensor,
-    lattices: Sequence[PermutohedralLattice],
-    tables: Sequence[Tensor],
-) -> None:
-    """Writes the softmax of the messages less the unary into the marginals.
-
-    On a CPU, chunks that fit into its cache: with intermediate results of full size a third of the
-    time went into page faults, as the C library returns such blocks to the system at once.
-    """
-    points, labels = unary.shape
-    chunk = points if unary.is_cuda else max(CHUNK_NUMBERS // labels, 1)
-    for start in range(0, points, chunk):
-        stop = start + chunk
-        logits = -unary[start:stop]
-        for lattice, table in zip(lattices, tables):
-            logits += lattice.slice(table, start, stop)
-        marginals[start:stop] = _softmax(logits)
-
-
-def _softmax(logits: Tensor) -> Tensor:
-    """Softmax over the last dimension, (points, labels) -> (points, labels); overwrites its input.
-
-    PyTorch's CPU kernel computes rows shorter than a vector register (16 floats with AVX-512) one
-    number at a time; element-wise operations over the whole table are 5 times as fast there.
-    """
-    labels = logits.shape[1]
-    if logits.is_cuda or labels >= 16:
-        return torch.softmax(logits, dim=1)
-    logits -= logits.amax(1, keepdim=True)
-    logits.exp_()
-    return logits.div_(logits @ logits.new_ones(labels, 1))
