@@ -88,9 +88,10 @@ class ImageLabelDataset(BaseSegDataset):
             raise ValueError(f'no sample is left of {self.ann_file or img_dir}')
         infos = [self._data_info(sample_id, images[sample_id]) for sample_id in sample_ids]
         if labels is not None:
+            num_foreground = len(self._metainfo['classes']) - 1
             for info in infos:
                 info['image_labels'] = labels.get(info['sample_id'], [])
-                info['num_foreground'] = len(self.metainfo['classes']) - 1
+                info['num_foreground'] = num_foreground
         self._add_masks(infos)
         return infos
 

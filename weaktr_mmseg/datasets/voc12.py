@@ -29,8 +29,9 @@ class WeakTrVOCDataset(ImageLabelDataset):
     def __init__(
         self,
         labels: dict | None = dict(type='voc_xml', path='Annotations'),  # noqa: B006
-        data_prefix: dict = dict(img_path='JPEGImages'),  # noqa: B006
+        data_prefix: dict | None = None,
         img_suffix: str = '.jpg',
         **kwargs,
     ) -> None:
+        data_prefix = {'img_path': 'JPEGImages', **(data_prefix or {})}
         super().__init__(labels=labels, data_prefix=data_prefix, img_suffix=img_suffix, **kwargs)

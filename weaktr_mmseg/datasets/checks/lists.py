@@ -26,6 +26,7 @@ class Listing:
         images: Sample id -> path of its image, for the samples whose image exists.
         labels: Sample id -> foreground ids; None if the data set has no labels.
         masks: Sample id -> path of its mask.
+        meta: Classes and palette of the data set.
     """
 
     name: str
@@ -33,6 +34,9 @@ class Listing:
     images: dict[str, str] = field(default_factory=dict)
     labels: dict[str, list[int]] | None = None
     masks: dict[str, str] = field(default_factory=dict)
+
+    def __post_init__(self) -> None:
+        self.meta = self.dataset.metainfo  # a deep copy at every access
 
 
 class _CollectingClasses(ForegroundClasses):

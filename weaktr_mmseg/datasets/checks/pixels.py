@@ -106,7 +106,7 @@ def _check_mask(
         turned = ' (the image is rotated by its EXIF tag)' if facts.size == image.size[::-1] else ''
         report.error('mask-size', path, f'is {facts.size}, its image is {image.size}{turned}')
     dataset = listing.dataset
-    num_classes = len(dataset.metainfo['classes'])
+    num_classes = len(listing.meta['classes'])
     labels = None if listing.labels is None else listing.labels.get(sample_id, [])
     if isinstance(dataset, WeakTrCOCO14Dataset) and has_original_ids(facts.ids, labels):
         report.error('mask-91-ids', path, 'has COCO category ids with gaps, expected 0..80')
@@ -117,10 +117,10 @@ def _check_mask(
         return
     foreground = [i for i in facts.ids if 0 < i < num_classes]
     if labels is not None:
-        names = [dataset.metainfo['classes'][i] for i in foreground if i - 1 not in labels]
+        names = [listing.meta['classes'][i] for i in foreground if i - 1 not in labels]
         if names:
             report.warning('mask-label', path, f'shows {names}, which the image label lacks')
-    _check_palette(dataset.metainfo['palette'], path, facts, report)
+    _check_palette(listing.meta['palette'], path, facts, report)
 
 
 def _check_palette(

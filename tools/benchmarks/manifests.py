@@ -1,0 +1,184 @@
+"""Time and memory until a data set is ready, for label files of the sizes people have.
+
+Writes label files and empty images into a temporary folder and builds each data set in a process of
+its own. Memory is the peak of the whole process, with PyTorch and mmseg loaded.
+"""
+
+from __future__ import annotations
+
+import argparse
+import json
+import random
+import resource
+import subprocess
+import sys
+import tempfile
+import time
+from pathlib import Path
+
+from weaktr_mmseg.datasets.coco_categories import COCO_CATEGORIES, COCO_CATEGORY_IDS
+
+VOC_TRAINAUG = 10_582
+COCO14_IMAGES, COCO14_LABELLED, COCO14_OBJECTS = 82_783, 82_081, 604_907
+CLASSES = ['background', *COCO_CATEGORIES.values()]
+LIMITS = {  # seconds, MB
+    'manifest_csv_10k': (2, 1000),
+    'manifest_json_10k': (2, 1000),
+    'voc_xml_10582': (10, 1000),
+    'coco14_82081': (10, 1000),
+}
+
+
+def parse_args() -> argparse.Namespace:
+    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
+    parser.add_argument('--only', choices=LIMITS, help='run one case')
+    parser.add_argument('--json', metavar='FILE', help='write the figures')
+    parser.add_argument('--measure', nargs=2, help=argparse.SUPPRESS)
+    return parser.parse_args()
+
+
+def write_manifest(root: Path, suffix: str) -> dict:
+    """Write 10,000 images in 100 folders with one to three labels each."""
+    rng = random.Random(0)
+    labels = {
+        f'{index % 100:02d}/photo {index}.jpg': rng.sample(CLASSES[1:], rng.randint(1, 3))
+        for index in range(10_000)
+    }
+    _touch(root / 'images', labels)
+    if suffix == '.json':
+        text = json.dumps(labels)
+    else:
+        text = '\n'.join(
+            ['image,labels', *(f'{name},{";".join(names)}' for name, names in labels.items())]
+        )
+    (root / f'labels{suffix}').write_text(text)
+    return dict(
+        type='ImageLabelDataset',
+        data_prefix=dict(img_path='images'),
+        labels=dict(type='manifest', path=f'labels{suffix}'),
+        metainfo=dict(classes=CLASSES),
+    )
+
+
+def write_voc(root: Path) -> dict:
+    """Write annotations and a split of VOC12's augmented training size."""
+    rng = random.Random(0)
+    names = [f'2007_{index:06d}' for index in range(VOC_TRAINAUG)]
+    _touch(root / 'JPEGImages', [f'{name}.jpg' for name in names])
+    (root / 'Annotations').mkdir()
+    box = '<bndbox><xmin>1</xmin><ymin>2</ymin><xmax>30</xmax><ymax>40</ymax></bndbox>'
+    for name in names:
+        objects = ''.join(
+            f'<object><name>{rng.choice(("cat", "dog", "person"))}</name><pose>Left</pose>'
+            f'<truncated>0</truncated><difficult>0</difficult>{box}</object>'
+            for _ in range(rng.randint(1, 5))
+        )
+        (root / f'Annotations/{name}.xml').write_text(
+            f'<annotation><folder>VOC2012</folder><filename>{name}.jpg</filename>'
+            f'<size><width>500</width><height>375</height></size>{objects}</annotation>'
+        )
+    (root / 'trainaug.txt').write_text('\n'.join(names))
+    return dict(type='WeakTrVOCDataset', ann_file='trainaug.txt')
+
+
+def write_coco14(root: Path) -> dict:
+    """Write annotations with as many images, objects and bytes as instances_train2014.json."""
+    rng = random.Random(0)
+    ids = sorted(rng.sample(range(1, 600_000), COCO14_IMAGES))
+    files = [f'COCO_train2014_{image_id:012d}.jpg' for image_id in ids]
+    _touch(root / 'train2014', files)
+    outlines = [
+        json.dumps([[round(rng.uniform(0, 640), 2) for _ in range(length)]])
+        for length in (20, 40, 60, 80, 100, 120, 160)
+    ]
+    (root / 'annotations').mkdir()
+    with (root / 'annotations/instances_train2014.json').open('w') as file:
+        images = [
+            dict(license=5, file_name=name, height=480, width=640, id=image_id)
+            for name, image_id in zip(files, ids)
+        ]
+        file.write(f'{{"images": {json.dumps(images)}, "annotations": [')
+        for index in range(COCO14_OBJECTS):
+            image_id = ids[index] if index < COCO14_LABELLED else ids[index % COCO14_LABELLED]
+            file.write(
+                f'{", " if index else ""}{{"segmentation": {rng.choice(outlines)}, '
+                f'"area": 702.1057499999998, "iscrowd": 0, "image_id": {image_id}, '
+                f'"bbox": [473.07, 395.93, 38.65, 28.67], '
+                f'"category_id": {rng.choice(COCO_CATEGORY_IDS)}, "id": {index}}}'
+            )
+        categories = [dict(id=key, name=name) for key, name in COCO_CATEGORIES.items()]
+        file.write(f'], "categories": {json.dumps(categories)}}}')
+    return dict(type='WeakTrCOCO14Dataset')
+
+
+CASES = {
+    'manifest_csv_10k': lambda root: write_manifest(root, '.csv'),
+    'manifest_json_10k': lambda root: write_manifest(root, '.json'),
+    'voc_xml_10582': write_voc,
+    'coco14_82081': write_coco14,
+}
+
+
+def _touch(folder: Path, names: object) -> None:
+    made = set()
+    for name in names:
+        path = folder / name
+        if path.parent not in made:
+            path.parent.mkdir(parents=True, exist_ok=True)
+            made.add(path.parent)
+        path.touch()
+
+
+def measure(config: dict) -> dict:
+    """Build a data set in this process."""
+    from mmseg.registry import DATASETS
+
+    import weaktr_mmseg  # noqa: F401
+
+    start = time.perf_counter()
+    dataset = DATASETS.build(dict(config, _scope_='mmseg'))
+    seconds = time.perf_counter() - start
+    peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
+    return dict(
+        images=len(dataset),
+        seconds=round(seconds, 2),
+        peak_mb=round(peak / (1024**2 if sys.platform == 'darwin' else 1024)),
+    )
+
+
+def run_case(name: str) -> dict:
+    """Write the files of a case and measure it in a fresh process."""
+    with tempfile.TemporaryDirectory() as folder:
+        config = dict(CASES[name](Path(folder)), data_root=folder)
+        command = [sys.executable, __file__, '--measure', name, json.dumps(config)]
+        done = subprocess.run(command, stdout=subprocess.PIPE, text=True, check=True)
+    return dict(name=name, **json.loads(done.stdout.splitlines()[-1]))
+
+
+def main() -> int:
+    args = parse_args()
+    if args.measure:
+        print(json.dumps(measure(json.loads(args.measure[1]))))
+        return 0
+    print(f'{"case":<20}{"images":>8}{"seconds":>9}{"limit":>7}{"peak MB":>9}{"limit":>7}')
+    results = []
+    for name in [args.only] if args.only else LIMITS:
+        result = run_case(name)
+        results.append(result)
+        seconds, peak = LIMITS[name]
+        print(
+            f'{name:<20}{result["images"]:>8}{result["seconds"]:>9}{seconds:>7}'
+            f'{result["peak_mb"]:>9}{peak:>7}'
+        )
+    if args.json:
+        Path(args.json).write_text(json.dumps(results, indent=1))
+    within = all(
+        result['seconds'] < LIMITS[result['name']][0]
+        and result['peak_mb'] < LIMITS[result['name']][1]
+        for result in results
+    )
+    return 0 if within else 1
+
+
+if __name__ == '__main__':
+    sys.exit(main())
