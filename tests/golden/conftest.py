@@ -1,8 +1,9 @@
 """Golden arrays: outputs of the authors' implementation, which define numerical parity.
 
 A test module names the files it is about, ``GOLDEN_PATTERN = 'grad_clip_*.npz'``; each of its tests
-that takes the fixture ``golden`` (or ``golden_file``, the path) then runs once for every matching file of the folder named by the
-environment variable ``WEAKTR_GOLDEN_DIR`` (default: ``tests/data/golden``).
+that takes the fixture ``golden`` (or ``golden_file``, the path) then runs once for every matching
+file of the folder named by the environment variable ``WEAKTR_GOLDEN_DIR`` (default:
+``tests/data/golden``).
 """
 
 from __future__ import annotations

@@ -36,7 +36,7 @@ class WeakTrCRFTTAModel(SegTTAModel):
                 the original size and ``img_path`` in the metainfo.
 
         Returns:
-            For each image a sample with ``pred_sem_seg.data`` (H, W), int64.
+            For each image a sample with ``pred_sem_seg.data`` (1, H, W), int64.
         """
         merged = super().merge_preds(data_samples_list)
         if self.crf is None:

@@ -13,7 +13,8 @@ train_pipeline = [
         interpolation='bicubic'),
     dict(type='RandomFlip', prob=0.5, direction='horizontal'),
     dict(
-        type='mmpretrain.RandAugment',
+        type='RandAugment',
+        _scope_='mmpretrain',  # for its policies as well
         policies='timm_increasing',
         num_policies=2,
         magnitude_level=9,
