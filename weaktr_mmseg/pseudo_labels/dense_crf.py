@@ -210,15 +210,15 @@ def unary_from_labels(labels: Array, num_labels: int, confidence: float = 0.7) -
         raise ValueError(f'confidence: expected a number between 0 and 1, got {confidence}')
     given = torch.as_tensor(labels).long()
     known = given != IGNORE_INDEX
-    index = given.masked_fill(~known, 0)
-    if num_labels < 1 or bool((index < 0).any()) or bool((index >= num_labels).any()):
+    chosen: Tensor = given.masked_fill(~known, 0)
+    if num_labels < 1 or bool((chosen < 0).any()) or bool((chosen >= num_labels).any()):
         raise ValueError(
             f'labels: expected 0 to {num_labels - 1} or {IGNORE_INDEX}, '
             f'got {given.unique().tolist()}'
         )
     others = (1 - confidence) / max(num_labels - 1, 1)
-    probability = torch.full((num_labels, *index.shape), others, device=index.device)
-    probability.scatter_(0, index[None], confidence)
+    probability = torch.full((num_labels, *chosen.shape), others, device=chosen.device)
+    probability.scatter_(0, chosen[None], confidence)
     unary = probability.log_().neg_()
     unary[:, ~known] = float(np.log(num_labels))
     return unary if isinstance(labels, Tensor) else unary.numpy()

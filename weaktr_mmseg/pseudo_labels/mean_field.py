@@ -1,4 +1,4 @@
-"""Mean-field inference of a fully connected CRF: Kraehenbuehl and Koltun, NIPS 2011, algorithm 1."""
+"""Mean-field inference of a fully connected CRF (Kraehenbuehl and Koltun 2011, algorithm 1)."""
 
 from __future__ import annotations
 
