@@ -21,7 +21,6 @@ from ..pseudo_labels.cam_files import write_mask
 from .image_label_dataset import ImageLabelDataset
 
 
-
 class Photo(NamedTuple):
     """A photograph in the wheel of scikit-image (skimage/data/README.txt has their sources).
 

@@ -4,16 +4,17 @@ data_root = 'data/demo'
 labels = dict(type='voc_xml', path='Annotations')
 train_pipeline = [
     dict(type='LoadImageFromFile'),
-    dict(type='mmpretrain.RandomResizedCrop', scale=96, crop_ratio_range=(0.4, 1.0)),
-    dict(type='RandomFlip', prob=0.5),
-    dict(type='PhotoMetricDistortion'),
+    dict(type='RandomFlip', prob=[0.25, 0.25, 0.25], direction=['horizontal', 'vertical', 'diagonal']),
+    dict(
+        type='PhotoMetricDistortion', brightness_delta=12, contrast_range=(0.85, 1.15),
+        saturation_range=(0.85, 1.15), hue_delta=4),
     dict(type='PackImageLabelInputs'),
 ]
 val_pipeline = [dict(type='LoadImageFromFile'), dict(type='PackImageLabelInputs')]
 test_pipeline = [
     dict(type='LoadImageFromFile'),
     dict(type='LoadAnnotations'),
-    dict(type='WeakTrMultiScale', scales=[1.0, 1.5]),
+    dict(type='WeakTrMultiScale', scales=[0.8, 1.0, 1.25]),
     dict(type='PackImageLabelInputs'),
 ]
 train_dataloader = dict(

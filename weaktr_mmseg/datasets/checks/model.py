@@ -33,14 +33,15 @@ def check_class_counts(model: Mapping, where: str, num_classes: int, report: Rep
     if 'cam_head' not in model:  # a segmentor; its backbone knows no classes
         expected = {'decode_head': num_classes}
     for part, number in expected.items():
-        given = (model.get(part) or {}).get('num_classes')
-        if given is not None and given != number:
-            kind = 'with background' if part == 'decode_head' else 'foreground'
-            report.error(
-                'model-classes',
-                f'{where}.{part}.num_classes',
-                f'is {given}, the data has {number} classes ({kind})',
-            )
+        heads = model.get(part)
+        for head in heads if isinstance(heads, (list, tuple)) else [heads or {}]:
+            if head.get('num_classes', number) != number:
+                kind = 'with background' if part == 'decode_head' else 'foreground'
+                report.error(
+                    'model-classes',
+                    f'{where}.{part}.num_classes',
+                    f'is {head["num_classes"]}, the data has {number} classes ({kind})',
+                )
 
 
 def check_checkpoints(cfg: Config, where: str, num_classes: int, report: Report) -> None:

@@ -6,4 +6,10 @@ from .load_pseudo_label import LoadPseudoLabel
 from .multi_scale import WeakTrMultiScale
 from .pack_image_label_inputs import PackImageLabelInputs
 
-__all__ = ['LoadOptionalMask', 'LoadPseudoLabel', 'PackImageLabelInputs', 'WeakTrLoadImage', 'WeakTrMultiScale']
+__all__ = [
+    'LoadOptionalMask',
+    'LoadPseudoLabel',
+    'PackImageLabelInputs',
+    'WeakTrLoadImage',
+    'WeakTrMultiScale',
+]

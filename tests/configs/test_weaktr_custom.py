@@ -1,0 +1,117 @@
+"""The config for own data, through all stages, with networks small enough for a test."""
+
+from __future__ import annotations
+
+import builtins
+import json
+from pathlib import Path
+
+import numpy as np
+import pytest
+from mmengine.config import Config
+from mmseg.registry import RUNNERS
+from PIL import Image
+
+import weaktr_mmseg  # noqa: F401
+from weaktr_mmseg.datasets.palette import voc_palette
+from weaktr_mmseg.engine.stage_configs import resolve_pipeline
+from weaktr_mmseg.pseudo_labels.cam_files import read_mask, write_mask
+
+CONFIGS = Path(__file__).parents[2] / 'configs'
+NUM_IMAGES = 6
+WIDTH = 16
+ARCH = dict(embed_dims=WIDTH, num_layers=2, num_heads=2, feedforward_channels=WIDTH)
+
+
+def shrink(stage):
+    """Make a stage small enough for a CPU: two blocks of width 16, one epoch of SGD."""
+    stage.model.backbone.update(arch=ARCH, init_cfg=None)
+    stage.optim_wrapper = dict(type='OptimWrapper', optimizer=dict(type='SGD', lr=0.01))
+    stage.train_cfg.max_epochs = 1
+    for loader in (stage.train_dataloader, stage.val_dataloader, stage.test_dataloader):
+        loader.update(num_workers=0, persistent_workers=False)
+
+
+def shrink_segmentor(stage):
+    """Besides, crops of 48 px in place of 480."""
+    shrink(stage)
+    stage.model.backbone.img_size = 48
+    stage.model.data_preprocessor.size = (48, 48)
+    stage.model.decode_head.update(in_channels=WIDTH, channels=WIDTH, embed_dims=WIDTH, num_heads=2)
+    stage.model.test_cfg = dict(mode='whole')
+    stage.train_dataloader.dataset.pipeline[2].scale = (192, 48)
+    stage.train_dataloader.dataset.pipeline[3].crop_size = (48, 48)
+    for loader in (stage.val_dataloader, stage.test_dataloader):
+        loader.dataset.pipeline[1].scale = (192, 48)
+    stage.pseudo_labels.workers = 0
+
+
+def make_folder(root, num_classes, masks):
+    """Photos in a sub-folder; image i shows the classes i, i + 6, i + 12, ..., at least class 0."""
+    names = [f'thing {index:02d}' for index in range(num_classes)]
+    rng = np.random.default_rng(0)
+    rows = ['image,labels']
+    for index in range(NUM_IMAGES):
+        pixels = rng.integers(0, 256, (40, 56, 3), dtype=np.uint8)
+        path = root / f'images/trip/photo {index}.jpg'
+        path.parent.mkdir(parents=True, exist_ok=True)
+        Image.fromarray(pixels).save(path)
+        shown = names[index::NUM_IMAGES] or names[:1]
+        rows.append(f'trip/photo {index}.jpg,{";".join(shown)}')
+        if masks:
+            mask = np.zeros((40, 56), np.uint8)
+            mask[8:24, 8:24] = 1 + names.index(shown[0])
+            target = root / f'masks/trip/photo {index}.png'
+            write_mask(target, mask, voc_palette(num_classes + 1))
+    (root / 'labels.csv').write_text('\n'.join(rows))
+
+
+def load(monkeypatch, root):
+    """The config as a user loads it, in an empty folder, then made tiny."""
+    monkeypatch.setenv('WEAKTR_DATA', str(root / 'my data'))
+    monkeypatch.chdir(root)
+    cfg = resolve_pipeline(Config.fromfile(CONFIGS / 'weaktr_custom.py'))
+    shrink(cfg.cam_stage)
+    cfg.cam_stage.model.cam_head.in_channels = WIDTH
+    cfg.cam_stage.model.backbone.fusion.update(reduction=2, feature_reduction=2)
+    shrink_segmentor(cfg)
+    return cfg
+
+
+@pytest.mark.parametrize('num_classes', [1, 50])
+@pytest.mark.parametrize('masks', [True, False])
+def test_all_stages(tmp_path, monkeypatch, num_classes, masks):
+    make_folder(tmp_path / 'my data', num_classes, masks)
+    cfg = load(monkeypatch, tmp_path)
+    assert cfg.cam_stage.model.backbone.num_classes == num_classes
+    assert cfg.model.decode_head.num_classes == num_classes + 1
+    RUNNERS.build(cfg).train()
+    work_dir = tmp_path / 'work_dirs/weaktr_custom'
+    metrics = json.loads((work_dir / 'summary.json').read_text())['metrics']
+    assert metrics['image_map'] is not None
+    scores = ('cam_fused_miou', 'pseudo_label_miou', 'val_miou', 'val_cam_miou_oracle')
+    assert {name: metrics.get(name) is not None for name in scores} == dict.fromkeys(scores, masks)
+    pseudo_labels = list((work_dir / 'pseudo_labels/masks/trip').glob('*.png'))
+    assert len(pseudo_labels) == NUM_IMAGES - masks  # one image is held out for scoring
+    assert read_mask(pseudo_labels[0]).shape == (40, 56)
+
+
+def test_training_opens_no_mask(tmp_path, monkeypatch):
+    make_folder(tmp_path / 'my data', 2, masks=True)
+    cfg = load(monkeypatch, tmp_path)
+    opened = []
+    real_open = builtins.open
+
+    def spy(file, *args, **kwargs):
+        opened.append(str(file))
+        return real_open(file, *args, **kwargs)
+
+    from mmseg.registry import DATASETS
+
+    stage = cfg.cam_stage.train_dataloader.dataset
+    monkeypatch.setattr(builtins, 'open', spy)
+    dataset = DATASETS.build(stage)
+    for index in range(len(dataset)):
+        dataset[index]
+    assert any(path.endswith('.jpg') for path in opened)
+    assert not any('/masks/' in path for path in opened)
