@@ -4,7 +4,9 @@ data_root = 'data/demo'
 labels = dict(type='voc_xml', path='Annotations')
 train_pipeline = [
     dict(type='LoadImageFromFile'),
-    dict(type='RandomFlip', prob=[0.25, 0.25, 0.25], direction=['horizontal', 'vertical', 'diagonal']),
+    dict(
+        type='RandomFlip', prob=[0.25, 0.25, 0.25],
+        direction=['horizontal', 'vertical', 'diagonal']),
     dict(
         type='PhotoMetricDistortion', brightness_delta=12, contrast_range=(0.85, 1.15),
         saturation_range=(0.85, 1.15), hue_delta=4),

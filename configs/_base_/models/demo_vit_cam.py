@@ -1,6 +1,6 @@
 # CAM network of the demo: a ViT small enough to train from scratch on a CPU.
 num_classes = 8  # foreground classes
-width = 96
+width = 64
 data_preprocessor = dict(
     type='WeakTrDataPreprocessor',
     mean=[123.675, 116.28, 103.53],  # ImageNet
@@ -14,9 +14,10 @@ model = dict(
         type='WeakTrViT',
         num_classes=num_classes,
         arch=dict(embed_dims=width, num_layers=4, num_heads=4, feedforward_channels=4 * width),
-        img_size=96,
+        img_size=64,
         patch_size=8,
         fusion=dict(reduction=4, feature_reduction=4, pooling='max'),
-        mimetic_gain=1.5),
+        mimetic_gain=1.5,  # start from scratch: see WeakTrViT
+        patch_whitening=0.3),
     cam_head=dict(type='WeakTrCAMHead', in_channels=width, num_classes=num_classes),
     test_cfg=dict(coarse=True))

@@ -1,6 +1,6 @@
 # Segmentor of the demo: the CAM network's ViT with Segmenter's mask transformer.
 num_classes = 9  # with background
-width = 96
+width = 64
 norm_cfg = dict(type='LN', eps=1e-6)
 data_preprocessor = dict(
     type='SegDataPreProcessor',
@@ -16,7 +16,7 @@ model = dict(
     backbone=dict(
         type='mmpretrain.VisionTransformer',
         arch=dict(embed_dims=width, num_layers=4, num_heads=4, feedforward_channels=4 * width),
-        img_size=96,
+        img_size=64,
         patch_size=8,
         out_type='featmap',
         interpolate_mode='bilinear'),
@@ -29,6 +29,6 @@ model = dict(
         num_heads=4,
         embed_dims=width,
         dropout_ratio=0.0,
-        loss_decode=dict(type='WeakTrGradientClippingLoss', patch_size=24, start=0.35)),
+        loss_decode=dict(type='WeakTrGradientClippingLoss', patch_size=16, start=0.35)),
     train_cfg=dict(),
     test_cfg=dict(mode='whole'))

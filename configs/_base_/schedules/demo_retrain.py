@@ -1,17 +1,16 @@
-# One-cycle AdamW, as short as the demo allows.
-max_epochs = 10
+# AdamW with warm-up and cosine, as short as the demo allows.
+max_epochs = 14
+warmup_epochs = 1
 optim_wrapper = dict(
     type='OptimWrapper',
     optimizer=dict(type='AdamW', lr=2e-3, weight_decay=0.03))
 param_scheduler = [
     dict(
-        type='OneCycleLR',
-        eta_max=2e-3,
-        total_steps=max_epochs,
-        pct_start=0.2,
-        by_epoch=True,
-        convert_to_iter_based=True)
+        type='LinearLR', start_factor=0.01, begin=0, end=warmup_epochs, convert_to_iter_based=True),
+    dict(
+        type='CosineAnnealingLR', eta_min=0, begin=warmup_epochs, end=max_epochs,
+        convert_to_iter_based=True),
 ]
-train_cfg = dict(type='EpochBasedTrainLoop', max_epochs=max_epochs, val_interval=5)
+train_cfg = dict(type='EpochBasedTrainLoop', max_epochs=max_epochs, val_interval=7)
 val_cfg = dict(type='ValLoop')
 test_cfg = dict(type='TestLoop')

@@ -1,0 +1,82 @@
+"""Rows of pictures: an image and what each stage makes of it."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+
+import matplotlib
+import numpy as np
+from matplotlib.figure import Figure
+
+from ..pseudo_labels.cam_files import IGNORE_INDEX, atomic_path
+
+PANEL_INCHES = 1.8
+IGNORE_COLOUR = (224, 224, 224)
+
+
+def heat_overlay(image: np.ndarray, cams: np.ndarray, opacity: float = 0.6) -> np.ndarray:
+    """Lays the strongest of several activation maps over an image.
+
+    Args:
+        image: RGB, uint8 (H, W, 3).
+        cams: Maps in [0, 1], float (K, H, W).
+        opacity: Share of the heat map where it is hottest.
+
+    Returns:
+        RGB, uint8 (H, W, 3).
+    """
+    heat = cams.max(axis=0) if len(cams) else np.zeros(image.shape[:2])
+    colours = matplotlib.colormaps['jet'](heat)[..., :3] * 255
+    return (image * (1 - opacity) + colours * opacity).astype(np.uint8)
+
+
+def colour_labels(labels: np.ndarray, palette: Sequence[Sequence[int]]) -> np.ndarray:
+    """Paints a label map.
+
+    Args:
+        labels: uint8 (H, W), 255 for unknown.
+        palette: RGB colour of each label.
+
+    Returns:
+        RGB, uint8 (H, W, 3).
+    """
+    colours = np.zeros((256, 3), np.uint8)
+    colours[: len(palette)] = palette
+    colours[IGNORE_INDEX] = IGNORE_COLOUR
+    return colours[labels]
+
+
+def draw_rows(rows: Sequence[Mapping[str, np.ndarray]], names: Sequence[str]) -> Figure:
+    """Draws one row of titled panels per image.
+
+    Args:
+        rows: For each image its panels by title, RGB uint8 (H, W, 3); all rows have equal titles.
+        names: Caption of each row.
+
+    Returns:
+        The figure.
+
+    Raises:
+        ValueError: If there is no row.
+    """
+    if not rows:
+        raise ValueError('rows: expected at least one image, got none')
+    titles = list(rows[0])
+    figure = Figure(figsize=(PANEL_INCHES * len(titles), PANEL_INCHES * len(rows) + 0.3))
+    grid = figure.subplots(len(rows), len(titles), squeeze=False)
+    for axes, row, name in zip(grid, rows, names):
+        axes[0].set_ylabel(name, fontsize=9)
+        for axis, title in zip(axes, titles):
+            axis.imshow(row[title], interpolation='nearest')
+            axis.set(xticks=[], yticks=[])
+    for axis, title in zip(grid[0], titles):
+        axis.set_title(title, fontsize=10)
+    figure.tight_layout(pad=0.4)
+    return figure
+
+
+def save_figure(figure: Figure, path: str | Path) -> None:
+    """Writes a figure atomically; the suffix decides the format."""
+    with atomic_path(path) as temporary:
+        figure.savefig(temporary, dpi=110)

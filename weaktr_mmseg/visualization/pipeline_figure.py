@@ -1,0 +1,74 @@
+"""What the stages of a finished pipeline make of a few images."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+
+import numpy as np
+import torch
+from matplotlib.figure import Figure
+from mmengine.config import Config
+from mmengine.registry import init_default_scope
+from mmengine.runner import load_checkpoint
+from mmseg.apis import inference_model, init_model
+from mmseg.registry import DATASETS, MODELS
+
+from ..pseudo_labels.cam_files import CAMFile, read_mask
+from ..pseudo_labels.generate import LabelRule
+from .panels import colour_labels, draw_rows, heat_overlay
+
+
+def pipeline_figure(cfg: Config, work_dir: str | Path, count: int = 4, seed: int = 0) -> Figure:
+    """Draws image, coarse and fused maps, pseudo label, prediction and truth.
+
+    Args:
+        cfg: Config of the pipeline with a complete ``cam_stage``, as dumped in its ``work_dir``.
+        work_dir: Folder of a finished pipeline.
+        count: Number of images, drawn from the segmentor's test split.
+        seed: Chooses the images.
+
+    Returns:
+        One row per image. The label row is made with the threshold and CRF of the run.
+
+    Raises:
+        FileNotFoundError: If the folder holds no ``summary.json``.
+    """
+    summary_file = Path(work_dir) / 'summary.json'
+    if not summary_file.is_file():
+        raise FileNotFoundError(f'{summary_file}: expected the output of a finished pipeline')
+    summary = json.loads(summary_file.read_text())
+    init_default_scope('mmseg')
+    cam_model = MODELS.build(cfg.cam_stage.model).eval()
+    load_checkpoint(cam_model, summary['stages']['cam']['checkpoint'], map_location='cpu')
+    segmentor = init_model(cfg, summary['stages']['retrain']['checkpoint'], device='cpu')
+    rule = LabelRule(summary['threshold']['value'], crf=cfg.pseudo_labels.get('crf'))
+
+    dataset_cfg = cfg.cam_stage.test_dataloader.dataset
+    dataset_cfg.ann_file = cfg.test_dataloader.dataset.ann_file
+    dataset = DATASETS.build(dataset_cfg)
+    palette = dataset.metainfo['palette']
+    rows, names = [], []
+    for index in np.random.default_rng(seed).choice(len(dataset), count, replace=False):
+        item = dataset[int(index)]
+        with torch.inference_mode():
+            batch = dict(inputs=[[image] for image in item['inputs']])
+            sample = cam_model.test_step(dict(batch, data_samples=[item['data_samples']]))[0]
+        info = dataset.get_data_info(int(index))
+        image = item['inputs'][0].permute(1, 2, 0).numpy()[..., ::-1]
+        maps = CAMFile(sample.cams.numpy(), sample.cam_classes.numpy(), (), '')
+        prediction = inference_model(segmentor, info['img_path']).pred_sem_seg.data[0].numpy()
+        rows.append(
+            {
+                'image': image,
+                'coarse CAM': heat_overlay(image, sample.coarse_cams.numpy()),
+                'fused CAM': heat_overlay(image, maps.cams),
+                'pseudo label': colour_labels(
+                    rule.apply(maps, np.ascontiguousarray(image)), palette
+                ),
+                'prediction': colour_labels(prediction.astype(np.uint8), palette),
+                'truth': colour_labels(read_mask(info['seg_map_path']), palette),
+            }
+        )
+        names.append(', '.join(dataset.metainfo['classes'][1 + i] for i in maps.class_ids))
+    return draw_rows(rows, names)
