@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import sys
-from typing import Any, Iterable
+from collections.abc import Iterable
+from typing import Any
 
 from mmengine.dist import is_main_process
 from tqdm import tqdm
@@ -19,5 +20,10 @@ def progress_bar(items: Iterable | None = None, total: int | None = None, desc: 
     """
     interval = 0.2 if sys.stderr.isatty() else 10.0
     return tqdm(
-        items, desc, total, mininterval=interval, maxinterval=interval, disable=not is_main_process()
+        items,
+        desc,
+        total,
+        mininterval=interval,
+        maxinterval=interval,
+        disable=not is_main_process(),
     )

@@ -108,7 +108,7 @@ class WeakTrDemoDataset(ImageLabelDataset):
         super().__init__(data_root=data_root, **kwargs)
 
 
-def write_demo(root: str | Path, size: DemoSize = DemoSize()) -> bool:
+def write_demo(root: str | Path, size: DemoSize | None = None) -> bool:
     """Writes the demo data set in VOC layout unless it is there already.
 
     Training and validation scenes take their crops from the left and the right half of each
@@ -117,7 +117,7 @@ def write_demo(root: str | Path, size: DemoSize = DemoSize()) -> bool:
 
     Args:
         root: Folder to write.
-        size: Number and size of the scenes, and the seed.
+        size: Number and size of the scenes, and the seed; the defaults when None.
 
     Returns:
         Whether scenes were written.
@@ -125,7 +125,7 @@ def write_demo(root: str | Path, size: DemoSize = DemoSize()) -> bool:
     Raises:
         FileExistsError: If ``root`` holds something else, or scenes of another size.
     """
-    root = Path(root)
+    root, size = Path(root), size or DemoSize()
     stamp = dict(version=VERSION, **size._asdict())
     if root.exists() and any(root.iterdir()):
         _check_stamp(root, stamp)

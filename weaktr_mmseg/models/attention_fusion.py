@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Sequence
+from collections.abc import Sequence
 
 import torch
 from mmengine.model import BaseModule
@@ -50,7 +50,9 @@ class AdaptiveAttentionFusion(BaseModule):
             raise ValueError(f'pooling: expected one of {POOLING}, got {pooling!r}')
         pairs = num_heads * num_layers
         if int(pairs / reduction) < 1:
-            raise ValueError(f'reduction: expected at most {pairs} (heads x layers), got {reduction}')
+            raise ValueError(
+                f'reduction: expected at most {pairs} (heads x layers), got {reduction}'
+            )
         if head_dims // feature_reduction < 1:
             raise ValueError(
                 f'feature_reduction: expected at most {head_dims} (channels of a head), '

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Sequence
+from collections.abc import Sequence
 
 import torch
 import torch.nn.functional as F
@@ -124,7 +124,9 @@ class WeakTrCAMSegmentor(BaseSegmentor):
         for images in scales:
             features = self.extract_feat(torch.cat((images, images.flip(3))))
             maps = self.cam_head.activation_maps(features, classes)
-            logits = logits + self.cam_head.class_token_logits(features).unflatten(0, (2, -1)).mean(0)
+            logits = logits + self.cam_head.class_token_logits(features).unflatten(0, (2, -1)).mean(
+                0
+            )
             fine = fine + _merge_mirror(maps.fine, size)
             if self.predict_coarse:
                 coarse = coarse + _merge_mirror(maps.coarse, size)

@@ -34,9 +34,9 @@ class WeakTrDataPreprocessor(SegDataPreProcessor):
         if scales[0].__class__ not in (list, tuple):
             scales = [scales]
         samples = data.get('data_samples')
+        normalise = super().forward
         normalised = [
-            [super(WeakTrDataPreprocessor, self).forward(dict(inputs=[image]))['inputs'] for image in images]
-            for images in scales
+            [normalise(dict(inputs=[image]))['inputs'] for image in images] for images in scales
         ]
         return dict(
             inputs=[list(image_scales) for image_scales in zip(*normalised)],

@@ -9,7 +9,7 @@ The attention is constant: gradients reach the weights ``w`` and the maps, not q
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
-from typing import Sequence
+from collections.abc import Sequence
 
 import torch
 import torch.nn.functional as F

@@ -14,6 +14,7 @@ from torch import Tensor, nn
 from .attention_fusion import AdaptiveAttentionFusion
 from .fused_attention import MODES, FusedAttention, fuse_attention
 from .mimetic_init import mimetic_init_
+from .patch_whitening import whiten_patches_
 from .position_embedding import resize_by_factor
 
 
@@ -48,6 +49,8 @@ class WeakTrViT(VisionTransformer):
             ``'materialized'`` or ``'auto'``.
         mimetic_gain: If given, :meth:`init_weights` prepares the network for training from
             scratch with :func:`mimetic_init_` at this gain.
+        patch_whitening: If given, :meth:`init_weights` sets the patch embedding with
+            :func:`whiten_patches_` at this floor, which helps training from scratch.
         patch_cfg: Options of the patch embedding; sides that are no multiple of the patch are
             floored unless ``padding`` says otherwise.
         kwargs: Arguments of mmpretrain's ``VisionTransformer``.
@@ -63,6 +66,7 @@ class WeakTrViT(VisionTransformer):
         fusion: dict | None = None,
         attention_mode: str = 'auto',
         mimetic_gain: float | None = None,
+        patch_whitening: float | None = None,
         patch_cfg: dict | None = None,
         **kwargs,
     ) -> None:
@@ -82,6 +86,7 @@ class WeakTrViT(VisionTransformer):
         self.num_classes = num_classes
         self.attention_mode = attention_mode
         self.mimetic_gain = mimetic_gain
+        self.patch_whitening = patch_whitening
         self.cls_token = nn.Parameter(torch.zeros(1, num_classes, self.embed_dims))
         heads = self.arch_settings['num_heads']
         self.attention_fusion = AdaptiveAttentionFusion(
@@ -96,6 +101,8 @@ class WeakTrViT(VisionTransformer):
         nn.init.trunc_normal_(self.cls_token, std=0.02)
         if self.mimetic_gain is not None:
             mimetic_init_(self, self.mimetic_gain)
+        if self.patch_whitening is not None:
+            whiten_patches_(self.patch_embed.projection, self.patch_whitening)
 
     def forward(self, images: Tensor) -> WeakTrFeatures:
         """Encodes normalised images.

@@ -6,9 +6,10 @@ import os
 import tempfile
 import zipfile
 import zlib
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
-from typing import Iterator, NamedTuple, Sequence
+from typing import NamedTuple
 
 import numpy as np
 from PIL import Image
@@ -124,7 +125,9 @@ def read_cams(path: str | Path) -> CAMFile:
     except FileNotFoundError:
         raise
     except UNREADABLE as error:
-        raise ValueError(f'{path}: expected a CAM file (.npz), could not read it: {error}') from error
+        raise ValueError(
+            f'{path}: expected a CAM file (.npz), could not read it: {error}'
+        ) from error
     if content.cams.ndim != 3 or not (
         len(content.cams) == len(content.class_ids) == len(content.class_names)
     ):
@@ -145,8 +148,7 @@ def write_mask(path: str | Path, mask: np.ndarray, palette: Sequence[Sequence[in
     """
     colours = np.full((256, 3), 224, dtype=np.uint8)
     colours[: len(palette)] = palette
-    image = Image.fromarray(np.ascontiguousarray(mask, dtype=np.uint8), mode=None)
-    image = image.convert('L') if image.mode != 'L' else image
+    image = Image.fromarray(np.ascontiguousarray(mask, dtype=np.uint8))
     image.putpalette(colours.tobytes())
     with atomic_path(path) as temporary:
         image.save(temporary, format='PNG')

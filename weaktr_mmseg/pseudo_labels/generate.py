@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
 from functools import partial
-from typing import Callable, Iterable, NamedTuple, Sequence
+from typing import Callable, NamedTuple
 
 import numpy as np
 import torch
@@ -12,8 +13,8 @@ from torch.utils.data import DataLoader, Dataset
 
 from ..progress import progress_bar
 from .cam_files import IGNORE_INDEX, CAMFile, read_cams, read_mask, write_mask
-from .dense_crf import DenseCRF, refine_label_map
-from .labelling import Refine, label_map
+from .dense_crf import BilateralTerm, DenseCRF, GaussianTerm, refine_label_map
+from .labelling import label_map
 
 CAM_FOLDER = 'cams'
 MASK_FOLDER = 'masks'
@@ -25,7 +26,9 @@ class LabelRule:
 
     Attributes:
         threshold: Background score in [0, 1].
-        crf: Preset of :class:`DenseCRF` that refines the label map, or None.
+        crf: What refines the label map: a preset of :class:`DenseCRF`, its parameters as
+            ``dict(gaussian=dict(sxy, compat), bilateral=dict(sxy, srgb, compat), iterations)``,
+            or None for no refinement.
         ignore_band: Pixels whose best score is this close to the threshold become 255.
         ignore_disagreement: Pixels that the CRF relabels become 255.
 
@@ -35,10 +38,10 @@ class LabelRule:
     """
 
     threshold: float
-    crf: str | None = None
+    crf: str | dict | None = None
     ignore_band: float = 0.0
     ignore_disagreement: bool = False
-    _refine: Refine | None = field(init=False, repr=False, compare=False, default=None)
+    _crf: DenseCRF | None = field(init=False, repr=False, compare=False, default=None)
 
     def __post_init__(self) -> None:
         if not 0 <= self.threshold <= 1:
@@ -48,8 +51,7 @@ class LabelRule:
         if self.ignore_disagreement and self.crf is None:
             raise ValueError('ignore_disagreement: expected a crf to compare with, got crf=None')
         if self.crf is not None:
-            refine = partial(refine_label_map, crf=DenseCRF.from_preset(self.crf))
-            object.__setattr__(self, '_refine', refine)
+            object.__setattr__(self, '_crf', _build_crf(self.crf))
 
     def apply(self, cam_file: CAMFile, image: np.ndarray | None = None) -> np.ndarray:
         """Makes a label map.
@@ -61,15 +63,30 @@ class LabelRule:
         Returns:
             Labels, uint8 (H, W).
         """
+        refine = None
+        if self._crf is not None:
+            present = np.asarray(cam_file.class_ids) + 1
+            refine = partial(refine_label_map, crf=self._crf, labels=present)
         return label_map(
             cam_file.cams,
             cam_file.class_ids,
             self.threshold,
             ignore_band=self.ignore_band,
             image=image,
-            refine=self._refine,
+            refine=refine,
             ignore_disagreement=self.ignore_disagreement,
         )
+
+
+def _build_crf(crf: str | dict) -> DenseCRF:
+    if isinstance(crf, str):
+        return DenseCRF.from_preset(crf)
+    unknown = set(crf) - {'gaussian', 'bilateral', 'iterations'}
+    if unknown:
+        raise ValueError(f"crf: expected 'gaussian', 'bilateral', 'iterations', got {unknown}")
+    kinds = (('gaussian', GaussianTerm), ('bilateral', BilateralTerm))
+    terms = [build(**crf[name]) for name, build in kinds if name in crf]
+    return DenseCRF(terms, crf.get('iterations', 10))
 
 
 class MaskSample(NamedTuple):

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from typing import Callable, Sequence
+from collections.abc import Sequence
+from typing import Callable
 
 import numpy as np
 
@@ -68,7 +69,9 @@ def label_map(
     labels = np.where(score > threshold, winner, 0).astype(np.uint8)
     if refine is not None:
         refined = refine(image, labels)
-        labels = np.where(refined == labels, refined, IGNORE_INDEX) if ignore_disagreement else refined
+        labels = (
+            np.where(refined == labels, refined, IGNORE_INDEX) if ignore_disagreement else refined
+        )
         labels = labels.astype(np.uint8)
     if ignore_band > 0:
         labels[np.abs(score - threshold) < ignore_band] = IGNORE_INDEX

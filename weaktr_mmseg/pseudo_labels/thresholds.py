@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from typing import NamedTuple, Sequence
+from collections.abc import Sequence
+from typing import NamedTuple
 
 import numpy as np
 
@@ -78,7 +79,9 @@ class ThresholdSweep:
             ValueError: If sizes differ, or an id or a label of the truth is unknown.
         """
         if cams.shape[1:] != truth.shape:
-            raise ValueError(f'truth: expected size {cams.shape[1:]} of the maps, got {truth.shape}')
+            raise ValueError(
+                f'truth: expected size {cams.shape[1:]} of the maps, got {truth.shape}'
+            )
         if len(class_ids) and max(class_ids) + 1 >= self.num_classes:
             raise ValueError(
                 f'class_ids: expected ids below {self.num_classes - 1}, got {max(class_ids)}'
