@@ -16,6 +16,7 @@ from typing import Any, Callable
 import numpy as np
 import pytest
 import torch
+from mmengine.registry import init_default_scope
 
 from weaktr_mmseg.checkpoints import convert_state_dict
 from weaktr_mmseg.models import WeakTrCAMSegmentor
@@ -69,6 +70,12 @@ def pytest_generate_tests(metafunc: pytest.Metafunc) -> None:
         raise pytest.UsageError(f'{GOLDEN_DIR}: no file matches {pattern}')
     ids = [path.stem for path in paths]
     metafunc.parametrize('golden_file', paths, ids=ids, scope='module')
+
+
+@pytest.fixture(autouse=True)
+def mmseg_scope() -> None:
+    """Look up names in mmseg's registries, as a run from a config does."""
+    init_default_scope('mmseg')
 
 
 @pytest.fixture

@@ -90,8 +90,8 @@ def test_scales_and_mirror_images_are_averaged_as_probabilities(segmentor):
     variants = [(image, False) for image in scales] + [(image.flip(3), True) for image in scales]
     model = SegTTAModel(module=segmentor)
     seen = []
-    model.merge_preds = lambda samples: seen.extend(samples) or SegTTAModel.merge_preds(
-        model, samples
+    model.merge_preds = lambda samples: (
+        seen.extend(samples) or SegTTAModel.merge_preds(model, samples)
     )
 
     (merged,) = model.test_step(
