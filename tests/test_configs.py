@@ -115,7 +115,7 @@ SHRINKERS: dict[str, Callable[[], dict]] = {
     'WeakTrGradientClippingHead': lambda: dict(
         in_channels=32, channels=32, embed_dims=32, num_heads=2
     ),
-    'EncoderDecoder': lambda: dict(
+    'WeakTrSegmentor': lambda: dict(
         test_cfg=dict(mode='slide', crop_size=(48, 48), stride=(32, 32))
     ),
 }

@@ -8,6 +8,7 @@ from .data_preprocessor import WeakTrDataPreprocessor
 from .gradient_clipping_head import WeakTrGradientClippingHead
 from .gradient_clipping_loss import WeakTrGradientClippingLoss
 from .segmenter_eva02 import WeakTrEVA02
+from .weaktr_segmentor import WeakTrSegmentor
 from .weaktr_vit import WeakTrViT
 
 __all__ = [
@@ -19,5 +20,6 @@ __all__ = [
     'WeakTrEVA02',
     'WeakTrGradientClippingHead',
     'WeakTrGradientClippingLoss',
+    'WeakTrSegmentor',
     'WeakTrViT',
 ]

@@ -12,6 +12,7 @@ from mmseg.registry import MODELS
 from mmseg.utils import SampleList
 from torch import Tensor, nn
 
+from .checkpoint_guard import guard_class_ids
 from .gradient_clipping_loss import WeakTrGradientClippingLoss
 
 
@@ -46,6 +47,7 @@ class WeakTrGradientClippingHead(SegmenterMaskTransformerHead):
         kwargs.setdefault('loss_decode', dict(type='WeakTrGradientClippingLoss'))
         super().__init__(**kwargs)
         self.patch_size = patch_size
+        guard_class_ids(self, 'cls_emb', dim=1)
         for layer in self.layers:
             layer.attn.attn.register_forward_pre_hook(_without_attention_weights, with_kwargs=True)
 

@@ -1,0 +1,59 @@
+"""Refuses checkpoints whose classes are not those of the model.
+
+mmengine loads what fits and only warns of the rest, so that a foreign checkpoint would be scored
+with random weights.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from functools import partial
+from typing import Any
+
+from torch import Tensor, nn
+
+AUTHORS_NAMES = ('decoder.cls_emb', 'adaptive_attention_fusion.attn_head_ffn.0.weight')
+COCO_ORIGINAL = {90: 80, 91: 81}  # classes by original ids -> by contiguous ids
+
+
+def guard_layout(model: nn.Module) -> None:
+    """Make a whole model refuse checkpoints with the authors' parameter names.
+
+    Args:
+        model: the model, not a part of it: a part is shown its own parameters only.
+    """
+    model._register_load_state_dict_pre_hook(_refuse_authors_names)
+
+
+def guard_class_ids(module: nn.Module, name: str, dim: int) -> None:
+    """Make a module refuse checkpoints with COCO's original category ids.
+
+    Args:
+        module: the module that has a parameter with one entry per class.
+        name: that parameter.
+        dim: the dimension of the classes.
+    """
+    classes = module.get_parameter(name).size(dim)
+    module._register_load_state_dict_pre_hook(partial(_refuse_original_ids, name, dim, classes))
+
+
+def _refuse_authors_names(state: Mapping[str, Any], *_: Any) -> None:
+    nested = state.get('model')  # where the authors keep parameters, and mmengine does not look
+    names = state if nested is None else nested
+    foreign = next((key for key in AUTHORS_NAMES if key in names), None)
+    if foreign is not None:
+        raise ValueError(
+            f"the checkpoint has the authors' parameter names ({foreign}); convert it first: "
+            'python tools/convert_checkpoint.py SOURCE TARGET'
+        )
+
+
+def _refuse_original_ids(
+    name: str, dim: int, classes: int, state: Mapping[str, Tensor], prefix: str, *_: Any
+) -> None:
+    found = state.get(prefix + name)
+    if found is not None and COCO_ORIGINAL.get(found.size(dim)) == classes:
+        raise ValueError(
+            f'{prefix + name}: expected {classes} classes with contiguous COCO ids, but the '
+            f'checkpoint has {found.size(dim)} by the original ids with gaps'
+        )
