@@ -71,7 +71,7 @@ class RotaryEmbedding(nn.Module):
         """
         if self._grid != tuple(grid):
             angles = rotary_angles(grid, self.head_dims).to(tokens.device)
-            self._grid, self.cos, self.sin = tuple(grid), angles.cos(), angles.sin()
+            self._grid, self.cos, self.sin = (grid[0], grid[1]), angles.cos(), angles.sin()
         even, odd = tokens.unflatten(-1, (-1, 2)).unbind(-1)
         turned = torch.stack((-odd, even), dim=-1).flatten(-2)
         return (tokens * self.cos + turned * self.sin).type_as(tokens)
