@@ -90,7 +90,7 @@ def _check_balance(listings: list[Listing], report: Report) -> None:
     train = next(
         (i for i in listings if 'train_dataloader' in i.name and i.images and i.labels), None
     )
-    if train is None:
+    if train is None or train.labels is None:
         return
     counts = Counter(c for sample in train.images for c in train.labels.get(sample, ()))
     names = train.dataset.metainfo['classes'][1:]

@@ -5,6 +5,7 @@ from __future__ import annotations
 import os.path as osp
 from collections.abc import Mapping, Sequence
 from pathlib import Path
+from typing import Literal
 
 from mmengine.logging import print_log
 from mmseg.registry import DATASETS
@@ -55,7 +56,7 @@ class WeakTrCustomDataset(ImageLabelDataset):
         data_root: str,
         ann_file: str = TRAIN_SPLIT,
         masks: bool = False,
-        labels: dict | str | None = 'auto',
+        labels: dict | Literal['auto'] | None = 'auto',
         metainfo: dict | None = None,
         **kwargs,
     ) -> None:
@@ -98,7 +99,7 @@ class WeakTrCustomDataset(ImageLabelDataset):
         masked = index_folder(str(folder), self.seg_map_suffix) if folder.is_dir() else ()
         return hold_out(samples, masked)[0 if is_train else 1]
 
-    def _split(self, images: Mapping[str, str]) -> list[str]:
+    def _split(self, images: Mapping[str, str]) -> list[str] | None:
         if not self.splits_itself:
             return super()._split(images)
         names, manifest = manifest_names(self.data_root), find_manifest(self.data_root)

@@ -80,7 +80,7 @@ class ImageLabelDataset(BaseSegDataset):
             sample_ids = (
                 sorted(images)
                 if labels is None
-                else resolve_samples(sorted(labels), images, img_dir, self.labels['path'])
+                else resolve_samples(sorted(labels), images, img_dir, self._labels_path)
             )
         if labels is not None:
             sample_ids = self._handle_unlabelled(sample_ids, labels)
@@ -94,6 +94,10 @@ class ImageLabelDataset(BaseSegDataset):
                 info['num_foreground'] = num_foreground
         self._add_masks(infos)
         return infos
+
+    @property
+    def _labels_path(self) -> str:
+        return '' if self.labels is None else self.labels['path']
 
     def _split(self, images: Mapping[str, str]) -> list[str] | None:
         """Sample ids of the split; None if there is no split file."""
@@ -119,7 +123,7 @@ class ImageLabelDataset(BaseSegDataset):
             return sample_ids
         if self.unlabelled == 'error':
             raise ValueError(
-                f'{len(bare)} images have no label in {self.labels["path"]}, the first is '
+                f'{len(bare)} images have no label in {self._labels_path}, the first is '
                 f"'{bare[0]}'; label them, or set unlabelled='drop' or 'keep'"
             )
         return [sample_id for sample_id in sample_ids if labels.get(sample_id)]

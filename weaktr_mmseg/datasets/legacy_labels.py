@@ -11,7 +11,7 @@ import io
 import pickle
 from collections.abc import Sequence
 from pathlib import Path
-from typing import Any, BinaryIO
+from typing import Any, BinaryIO, Literal
 
 import numpy as np
 
@@ -90,7 +90,8 @@ class _Dtype:
     """Stand-in for ``numpy.dtype``: keeps the type code and the byte order."""
 
     def __init__(self, code: str, *_flags) -> None:
-        self.code, self.order = code, '='
+        self.code = code
+        self.order: Literal['<', '>', '='] = '='
 
     def __setstate__(self, state: tuple) -> None:
         self.order = state[1] if state[1] in '<>=' else '='
@@ -124,7 +125,7 @@ def _scalar(dtype: _Dtype, data: bytes) -> Any:
     return np.frombuffer(data, dtype.resolve())[0]
 
 
-def _from_buffer(data: bytes, dtype: _Dtype, shape: tuple, order: str) -> np.ndarray:
+def _from_buffer(data: bytes, dtype: _Dtype, shape: tuple, order: Literal['C', 'F']) -> np.ndarray:
     return np.frombuffer(data, dtype.resolve()).reshape(shape, order=order)
 
 

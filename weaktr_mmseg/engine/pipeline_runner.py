@@ -207,7 +207,7 @@ class WeakTrRunner:
         chosen_by = (
             'label-free' if self.cfg.pseudo_labels.get('threshold', OTSU) == OTSU else 'fixed'
         )
-        summary = dict(
+        summary: dict[str, Any] = dict(
             metrics={
                 name: None if value is None else round(float(value), 2)
                 for name, value in self.metrics.items()

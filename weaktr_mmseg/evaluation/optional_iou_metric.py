@@ -40,16 +40,16 @@ class OptionalIoUMetric(IoUMetric):
         no_pixels = torch.zeros(len(self.dataset_meta['classes']))
         for sample in data_samples:
             if self.prediction_dir is not None:
-                self._write_prediction(sample)
+                self._write_prediction(sample, Path(self.prediction_dir))
             if 'gt_sem_seg' in sample:
                 super().process(data_batch, [sample])
             elif not self.format_only:  # one entry an image, as collecting over processes expects
                 self.results.append((no_pixels,) * 4)
 
-    def _write_prediction(self, sample: dict) -> None:
+    def _write_prediction(self, sample: dict, folder: Path) -> None:
         name = sample.get('sample_id') or Path(sample['img_path']).stem
         mask = sample['pred_sem_seg']['data'].squeeze(0).cpu().numpy().astype(np.uint8)
-        write_mask(Path(self.prediction_dir) / f'{name}.png', mask, self.dataset_meta['palette'])
+        write_mask(folder / f'{name}.png', mask, self.dataset_meta['palette'])
 
     def compute_metrics(self, results: list) -> dict[str, Any]:
         """Scores of mmseg, or none if no image has a mask."""

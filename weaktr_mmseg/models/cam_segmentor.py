@@ -6,7 +6,6 @@ from collections.abc import Sequence
 
 import torch
 import torch.nn.functional as F
-from mmengine.utils import is_list_of
 from mmseg.models.segmentors import BaseSegmentor
 from mmseg.registry import MODELS
 from mmseg.structures import SegDataSample
@@ -94,7 +93,7 @@ class WeakTrCAMSegmentor(BaseSegmentor):
             The samples with ``class_scores`` (C,), ``cam_classes`` (K,), ``cams`` (K, H, W) scaled
             to [0, 1] per class, and ``coarse_cams`` alike if asked for.
         """
-        if not is_list_of(inputs, list):
+        if isinstance(inputs, Tensor):
             inputs = [[image[None]] for image in inputs]
         if data_samples is None:
             data_samples = [SegDataSample() for _ in inputs]
@@ -120,7 +119,7 @@ class WeakTrCAMSegmentor(BaseSegmentor):
         size = _map_size(samples[0], scales)
         labels = _known_labels(samples)  # (B, C) or None
         classes = None if labels is None else labels.any(dim=0).nonzero().flatten()  # (K,)
-        logits = fine = coarse = 0
+        logits = fine = coarse = scales[0].new_zeros(())
         for images in scales:
             features = self.extract_feat(torch.cat((images, images.flip(3))))
             maps = self.cam_head.activation_maps(features, classes)
@@ -132,11 +131,11 @@ class WeakTrCAMSegmentor(BaseSegmentor):
                 coarse = coarse + _merge_mirror(maps.coarse, size)
 
         scores = (logits / len(scales)).sigmoid()  # (B, C)
-        if labels is None:
-            labels = scores > self.score_threshold
+        present = scores > self.score_threshold if labels is None else labels  # (B, C)
+        if classes is None:
             classes = torch.arange(scores.size(1), device=scores.device)
         for index, sample in enumerate(samples):
-            wanted = labels[index, classes]
+            wanted = present[index, classes]
             sample.set_field(scores[index], 'class_scores')
             sample.set_field(classes[wanted], 'cam_classes')
             sample.set_field(min_max_normalize(fine[index, wanted]), 'cams')

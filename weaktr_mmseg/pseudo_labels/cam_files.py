@@ -46,7 +46,7 @@ class CAMFile(NamedTuple):
 
 
 @contextmanager
-def atomic_path(path: str | Path) -> Iterator[Path]:
+def atomic_path(path: str | os.PathLike) -> Iterator[Path]:
     """Gives a temporary name beside ``path`` and renames it to ``path`` on success.
 
     Readers see the old file or the complete new one, never a torn one; after an error the old

@@ -243,7 +243,7 @@ def refine_label_map(
     label_map: np.ndarray,
     crf: DenseCRF,
     confidence: float = 0.7,
-    labels: Sequence[int] | None = None,
+    labels: Sequence[int] | np.ndarray | None = None,
 ) -> np.ndarray:
     """Refines a label map with a CRF over a few labels.
 

@@ -12,7 +12,9 @@ from .cam_files import IGNORE_INDEX
 Refine = Callable[[np.ndarray, np.ndarray], np.ndarray]
 
 
-def winning_class(cams: np.ndarray, class_ids: Sequence[int]) -> tuple[np.ndarray, np.ndarray]:
+def winning_class(
+    cams: np.ndarray, class_ids: Sequence[int] | np.ndarray
+) -> tuple[np.ndarray, np.ndarray]:
     """Score and label of the strongest class at each pixel; the background takes no part.
 
     The background score is a constant, so it decides whether a pixel is foreground but never which
@@ -35,7 +37,7 @@ def winning_class(cams: np.ndarray, class_ids: Sequence[int]) -> tuple[np.ndarra
 
 def label_map(
     cams: np.ndarray,
-    class_ids: Sequence[int],
+    class_ids: Sequence[int] | np.ndarray,
     threshold: float,
     *,
     ignore_band: float = 0.0,
@@ -63,11 +65,11 @@ def label_map(
     Raises:
         ValueError: If ``refine`` is given without ``image``.
     """
-    if refine is not None and image is None:
-        raise ValueError('image: expected the RGB image that refine needs, got None')
     score, winner = winning_class(cams, class_ids)
     labels = np.where(score > threshold, winner, 0).astype(np.uint8)
     if refine is not None:
+        if image is None:
+            raise ValueError('image: expected the RGB image that refine needs, got None')
         refined = refine(image, labels)
         labels = (
             np.where(refined == labels, refined, IGNORE_INDEX) if ignore_disagreement else refined

@@ -67,7 +67,9 @@ class ThresholdSweep:
         # counts[truth, winner, bin]: bin b holds scores above exactly b thresholds
         self.counts = np.zeros((num_classes, num_classes, self._bins), dtype=np.int64)
 
-    def update(self, cams: np.ndarray, class_ids: Sequence[int], truth: np.ndarray) -> None:
+    def update(
+        self, cams: np.ndarray, class_ids: Sequence[int] | np.ndarray, truth: np.ndarray
+    ) -> None:
         """Adds an image.
 
         Args:

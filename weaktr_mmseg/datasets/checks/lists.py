@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os.path as osp
 from collections import Counter
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 
 from ..class_discovery import manifest_names
@@ -75,7 +75,7 @@ def list_dataset(name: str, dataset: ImageLabelDataset, report: Report) -> Listi
         report.error('split', dataset.ann_file, error)
         return listing
     if dataset.labels is not None:
-        listing.labels = _check_labels(dataset, sample_ids, index, report)
+        listing.labels = _check_labels(dataset, dataset.labels, sample_ids, index, report)
         if sample_ids is None:
             sample_ids = sorted(set(listing.labels) & set(index)) or None
         if dataset.unlabelled == 'drop' and sample_ids is not None:
@@ -138,11 +138,11 @@ def _check_split(
 
 def _check_labels(
     dataset: ImageLabelDataset,
+    source: Mapping,
     sample_ids: list[str] | None,
     index: dict[str, str],
     report: Report,
 ) -> dict[str, list[int]]:
-    source = dataset.labels
     path = resolve_source(source, dataset.data_root)
     try:
         classes = _CollectingClasses(dataset.metainfo.get('classes', ()), report)

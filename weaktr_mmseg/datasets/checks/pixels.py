@@ -6,7 +6,7 @@ import hashlib
 import os.path as osp
 from collections.abc import Sequence
 from concurrent.futures import ThreadPoolExecutor
-from typing import Callable, NamedTuple
+from typing import Callable, NamedTuple, TypeVar
 
 import numpy as np
 from PIL import Image
@@ -19,6 +19,7 @@ from ..transforms.load_image import decode_image
 from .lists import Listing
 from .report import Report
 
+Facts = TypeVar('Facts')
 MIN_SIDE = 16  # pixels: smaller images do not fill one patch
 
 
@@ -56,7 +57,7 @@ def check_pixels(
     image_facts = dict(zip(images, _run(inspect_image, images, 'images', workers, progress)))
     mask_facts = dict(zip(masks, _run(inspect_mask, masks, 'masks', workers, progress)))
     for path, facts in image_facts.items():
-        if facts.problem:
+        if facts.size is None:
             report.error('image-unreadable', path, facts.problem)
         elif min(facts.size) < MIN_SIDE:
             report.warning('image-small', path, f'has the size {facts.size}, below {MIN_SIDE} px')
@@ -159,8 +160,8 @@ def _check_copies(
 
 
 def _run(
-    work: Callable, paths: Sequence[str], unit: str, workers: int, progress: bool
-) -> list[NamedTuple]:
+    work: Callable[[str], Facts], paths: Sequence[str], unit: str, workers: int, progress: bool
+) -> list[Facts]:
     with ThreadPoolExecutor(max(1, workers)) as pool:
         done = pool.map(work, paths)
         return list(tqdm(done, total=len(paths), desc=unit, disable=not progress))

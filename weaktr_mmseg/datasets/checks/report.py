@@ -70,7 +70,7 @@ class Report:
 
     def to_text(self) -> str:
         """The report as tables for a terminal."""
-        rows = [('data set', 'images', 'labelled', 'masks')]
+        rows: list[tuple[str, ...]] = [('data set', 'images', 'labelled', 'masks')]
         rows += [tuple(map(str, row.values())) for row in self.datasets]
         parts = [_table(rows)]
         if self.class_balance:

@@ -26,7 +26,7 @@ class PackImageLabelInputs(PackSegInputs):
 
     def __init__(self, **kwargs) -> None:
         super().__init__(**kwargs)
-        self.meta_keys = tuple(dict.fromkeys((*self.meta_keys, 'sample_id')))
+        self.meta_keys: tuple[str, ...] = tuple(dict.fromkeys((*self.meta_keys, 'sample_id')))
 
     def transform(self, results: dict) -> dict:
         """Pack one sample.
