@@ -11,3 +11,4 @@ pseudo_labels = dict(
     workers=2,
     score_split='ImageSets/Segmentation/val.txt')
 retrain_from_cam_vit = True  # there are no ImageNet weights to start from
+check_pixels = True  # the scenes are few and small

@@ -16,8 +16,9 @@ from mmengine.dist import all_reduce, barrier, get_dist_info, is_main_process
 from mmengine.logging import print_log
 from mmengine.registry import init_default_scope
 from mmengine.runner import Runner, find_latest_checkpoint
-from mmseg.registry import DATASETS, RUNNERS
+from mmseg.registry import RUNNERS
 
+from ..datasets.check_data import check_data
 from ..datasets.transforms.load_image import decode_image
 from ..errors import WeakTrInputError
 from ..evaluation.cam_metric import OTSU
@@ -54,7 +55,9 @@ class WeakTrRunner:
             - ``pseudo_labels``: ``threshold`` (number or ``'otsu'``), the options of
               :class:`LabelRule`, ``workers``, and ``score_split``, a split whose fused maps are
               scored for comparison,
-            - ``retrain_from_cam_vit``: start the encoder from the ViT of the CAM stage.
+            - ``retrain_from_cam_vit``: start the encoder from the ViT of the CAM stage,
+            - ``check_pixels``: open every image and mask before training (default False: lists,
+              labels and checkpoints are checked, files are not opened).
 
     Raises:
         WeakTrInputError: If a key or file is missing.
@@ -83,7 +86,7 @@ class WeakTrRunner:
         Raises:
             WeakTrInputError: If a data set cannot be read, before any training starts.
         """
-        self._check_datasets()
+        self._check_data()
         if is_main_process():
             self.work_dir.mkdir(parents=True, exist_ok=True)
             self.cfg.dump(self.work_dir / Path(self.cfg.filename or 'pipeline.py').name)
@@ -110,17 +113,13 @@ class WeakTrRunner:
         self.stages[name] = dict(seconds=round(seconds, 1), **record)
         gc.collect()
 
-    def _check_datasets(self) -> None:
-        """Builds every data set once, so that faults show before training."""
+    def _check_data(self) -> None:
+        """Finds faults of data and config that can be known before training."""
         init_default_scope(self.cfg.get('default_scope', 'mmseg'))
-        for name, cfg in (('cam_stage.', self.cfg.cam_stage), ('', self.cfg)):
-            for loader in ('train_dataloader', 'val_dataloader', 'test_dataloader'):
-                if cfg.get(loader) is None:
-                    continue
-                try:
-                    DATASETS.build(cfg[loader].dataset)
-                except (ValueError, OSError, KeyError, AssertionError) as error:
-                    raise WeakTrInputError(f'{name}{loader}.dataset: {error}') from error
+        pixels = self.cfg.get('check_pixels', False)
+        report = check_data(self.cfg, pixels=pixels, progress=is_main_process())
+        if report.errors:
+            raise WeakTrInputError('; '.join(f'{p.file}: {p.message}' for p in report.errors))
 
     def _train_cams(self) -> str:
         runner = Runner.from_cfg(stages.cam_training_config(self.cfg))
@@ -142,6 +141,10 @@ class WeakTrRunner:
             cam_fused_miou_oracle=scores.get('cam/fused_miou_oracle'),
             image_map=scores.get('cam/image_map'),
         )
+        if 'cam/threshold' not in scores:
+            raise WeakTrInputError(
+                'pseudo_labels.threshold: all maps are alike, so Otsu finds none; set a number'
+            )
         threshold = scores['cam/threshold']
         self.metrics['pseudo_label_miou'] = self._write_masks(
             runner.test_dataloader.dataset, threshold

@@ -9,6 +9,7 @@ from mmengine.model import BaseModule
 from mmseg.registry import MODELS
 from torch import Tensor, nn
 
+from .checkpoint_guard import guard_class_ids
 from .weaktr_vit import WeakTrFeatures
 
 
@@ -48,6 +49,7 @@ class WeakTrCAMHead(BaseModule):
         super().__init__(init_cfg)
         self.num_classes = num_classes
         self.classifier = nn.Conv2d(in_channels, num_classes, kernel_size=3, padding=1)
+        guard_class_ids(self, 'classifier.weight', dim=0)
 
     def forward(self, features: WeakTrFeatures) -> ImageLogits:
         """Computes image-level logits.

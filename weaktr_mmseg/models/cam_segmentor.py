@@ -11,6 +11,7 @@ from mmseg.registry import MODELS
 from mmseg.structures import SegDataSample
 from torch import Tensor
 
+from .checkpoint_guard import guard_layout
 from .weaktr_vit import WeakTrFeatures
 
 NORMALIZE_EPS = 1e-8
@@ -46,6 +47,7 @@ class WeakTrCAMSegmentor(BaseSegmentor):
         test_cfg = test_cfg or {}
         self.predict_coarse = test_cfg.get('coarse', False)
         self.score_threshold = test_cfg.get('score_threshold', 0.5)
+        guard_layout(self)
 
     def extract_feat(self, inputs: Tensor) -> WeakTrFeatures:
         """Runs the backbone on normalised images (B, 3, H, W)."""

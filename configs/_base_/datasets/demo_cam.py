@@ -7,9 +7,6 @@ train_pipeline = [
     dict(
         type='RandomFlip', prob=[0.25, 0.25, 0.25],
         direction=['horizontal', 'vertical', 'diagonal']),
-    dict(
-        type='PhotoMetricDistortion', brightness_delta=12, contrast_range=(0.85, 1.15),
-        saturation_range=(0.85, 1.15), hue_delta=4),
     dict(type='PackImageLabelInputs'),
 ]
 val_pipeline = [dict(type='LoadImageFromFile'), dict(type='PackImageLabelInputs')]

@@ -5,14 +5,9 @@ pseudo_labels_dir = 'work_dirs/weaktr_demo/pseudo_labels'  # set by the pipeline
 train_pipeline = [
     dict(type='LoadImageFromFile'),
     dict(type='LoadPseudoLabel', folder=pseudo_labels_dir),
-    dict(type='RandomResize', scale=(64, 64), ratio_range=(0.8, 1.6), keep_ratio=True),
-    dict(type='RandomCrop', crop_size=(64, 64), cat_max_ratio=0.9),
     dict(
         type='RandomFlip', prob=[0.25, 0.25, 0.25],
         direction=['horizontal', 'vertical', 'diagonal']),
-    dict(
-        type='PhotoMetricDistortion', brightness_delta=12, contrast_range=(0.85, 1.15),
-        saturation_range=(0.85, 1.15), hue_delta=4),
     dict(type='PackSegInputs'),
 ]
 test_pipeline = [

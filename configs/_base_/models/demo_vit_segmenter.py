@@ -1,5 +1,5 @@
 # Segmentor of the demo: the CAM network's ViT with Segmenter's mask transformer.
-num_classes = 9  # with background
+num_classes = 7  # with background
 width = 64
 norm_cfg = dict(type='LN', eps=1e-6)
 data_preprocessor = dict(
@@ -28,6 +28,7 @@ model = dict(
         num_layers=2,
         num_heads=4,
         embed_dims=width,
+        init_std=0.1,  # Xavier's for 64 channels; the default 0.02 is for 384 and more
         dropout_ratio=0.0,
         loss_decode=dict(type='WeakTrGradientClippingLoss', patch_size=16, start=0.35)),
     train_cfg=dict(),
