@@ -1,0 +1,31 @@
+"""Draws what each stage of a finished pipeline makes of a few validation images."""
+
+from __future__ import annotations
+
+import argparse
+import sys
+from pathlib import Path
+
+from mmengine.config import Config
+
+from weaktr_mmseg.visualization.panels import save_figure
+from weaktr_mmseg.visualization.pipeline_figure import pipeline_figure
+
+
+def main() -> None:
+    """Parses the command line and writes the figure."""
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument('work_dir', type=Path, help='folder of a finished pipeline')
+    parser.add_argument('out', type=Path, help='picture to write, .png or another format')
+    parser.add_argument('--images', type=int, default=4, help='number of rows (default: 4)')
+    parser.add_argument('--seed', type=int, default=0, help='chooses the images (default: 0)')
+    args = parser.parse_args()
+    configs = list(args.work_dir.glob('*.py'))
+    if len(configs) != 1:
+        sys.exit(f'error: expected one config in {args.work_dir}, found {len(configs)}')
+    cfg = Config.fromfile(configs[0])
+    save_figure(pipeline_figure(cfg, args.work_dir, args.images, args.seed), args.out)
+
+
+if __name__ == '__main__':
+    main()
