@@ -9,7 +9,6 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
-import numpy as np
 import torch
 from mmengine.config import Config
 from mmengine.dist import all_reduce, barrier, get_dist_info, is_main_process
@@ -19,7 +18,7 @@ from mmengine.runner import Runner, find_latest_checkpoint
 from mmseg.registry import RUNNERS
 
 from ..datasets.check_data import check_data
-from ..datasets.transforms.load_image import decode_image
+from ..datasets.transforms.load_image import read_rgb
 from ..errors import WeakTrInputError
 from ..evaluation.cam_metric import OTSU
 from ..pseudo_labels.generate import (
@@ -169,7 +168,7 @@ class WeakTrRunner:
                 samples,
                 LabelRule(threshold, **options),
                 dataset.metainfo['palette'],
-                _read_rgb,
+                read_rgb,
                 workers=self.cfg.pseudo_labels.get('workers', 0),
             )
         )
@@ -226,11 +225,6 @@ class WeakTrRunner:
             lines = [f'  {name:<24}{value}' for name, value in summary['metrics'].items()]
             print_log('\n'.join([f'Pipeline finished, {path}:', *lines]), logger='current')
         return summary
-
-
-def _read_rgb(path: str) -> np.ndarray:
-    """Reads an image as the data pipelines do, uint8 RGB (H, W, 3)."""
-    return decode_image(Path(path).read_bytes(), path)
 
 
 def _final_checkpoint(runner: Runner) -> str:

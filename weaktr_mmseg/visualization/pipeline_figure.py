@@ -14,6 +14,7 @@ from mmengine.runner import load_checkpoint
 from mmseg.apis import inference_model, init_model
 from mmseg.registry import DATASETS, MODELS
 
+from ..datasets.transforms.load_image import read_rgb
 from ..pseudo_labels.cam_files import CAMFile, read_mask
 from ..pseudo_labels.generate import LabelRule
 from .panels import colour_labels, draw_rows, heat_overlay
@@ -55,7 +56,7 @@ def pipeline_figure(cfg: Config, work_dir: str | Path, count: int = 4, seed: int
             batch = dict(inputs=[[image] for image in item['inputs']])
             sample = cam_model.test_step(dict(batch, data_samples=[item['data_samples']]))[0]
         info = dataset.get_data_info(int(index))
-        image = item['inputs'][0].permute(1, 2, 0).numpy()[..., ::-1]
+        image = read_rgb(info['img_path'])
         maps = CAMFile(sample.cams.numpy(), sample.cam_classes.numpy(), (), '')
         prediction = inference_model(segmentor, info['img_path']).pred_sem_seg.data[0].numpy()
         rows.append(

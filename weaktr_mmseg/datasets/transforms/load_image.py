@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import io
+from pathlib import Path
 
 import mmcv
 import numpy as np
@@ -47,6 +48,15 @@ class WeakTrLoadImage(LoadImageFromFile):
         results['img'] = bgr.astype(np.float32) if self.to_float32 else bgr
         results['img_shape'] = results['ori_shape'] = rgb.shape[:2]
         return results
+
+
+def read_rgb(path: str) -> np.ndarray:
+    """Read a local image file as training does, uint8 RGB ``(H, W, 3)``.
+
+    Raises:
+        ValueError: If the file is no image, is truncated, or holds floating-point pixels.
+    """
+    return decode_image(Path(path).read_bytes(), path)
 
 
 def decode_image(data: bytes, name: str) -> np.ndarray:
