@@ -47,7 +47,7 @@ def shrink_segmentor(stage):
 
 
 def make_folder(root, num_classes, masks):
-    """Photos in a sub-folder; image i shows the classes i, i + 6, i + 12, ..., at least class 0."""
+    """Photos in a sub-folder; each class is shown by two of them, so one may be held out."""
     names = [f'thing {index:02d}' for index in range(num_classes)]
     rng = np.random.default_rng(0)
     rows = ['image,labels']
@@ -56,7 +56,8 @@ def make_folder(root, num_classes, masks):
         path = root / f'images/trip/photo {index}.jpg'
         path.parent.mkdir(parents=True, exist_ok=True)
         Image.fromarray(pixels).save(path)
-        shown = names[index::NUM_IMAGES] or names[:1]
+        following = (index + 1) % NUM_IMAGES
+        shown = names[index::NUM_IMAGES] + names[following::NUM_IMAGES] or names[:1]
         rows.append(f'trip/photo {index}.jpg,{";".join(shown)}')
         if masks:
             mask = np.zeros((40, 56), np.uint8)

@@ -18,6 +18,7 @@ from mmengine.runner import Runner, find_latest_checkpoint
 from mmseg.registry import RUNNERS
 
 from ..datasets.check_data import check_data
+from ..datasets.checks import Problem
 from ..datasets.transforms.load_image import read_rgb
 from ..errors import WeakTrInputError
 from ..evaluation.cam_metric import OTSU
@@ -118,7 +119,7 @@ class WeakTrRunner:
         pixels = self.cfg.get('check_pixels', False)
         report = check_data(self.cfg, pixels=pixels, progress=is_main_process())
         if report.errors:
-            raise WeakTrInputError('; '.join(f'{p.file}: {p.message}' for p in report.errors))
+            raise WeakTrInputError('; '.join(_in_one_line(problem) for problem in report.errors))
 
     def _train_cams(self) -> str:
         runner = Runner.from_cfg(stages.cam_training_config(self.cfg))
@@ -225,6 +226,12 @@ class WeakTrRunner:
             lines = [f'  {name:<24}{value}' for name, value in summary['metrics'].items()]
             print_log('\n'.join([f'Pipeline finished, {path}:', *lines]), logger='current')
         return summary
+
+
+def _in_one_line(problem: Problem) -> str:
+    """The problem with its file named once."""
+    named = str(problem.file) in problem.message
+    return problem.message if named else f'{problem.file}: {problem.message}'
 
 
 def _final_checkpoint(runner: Runner) -> str:

@@ -56,7 +56,7 @@ def read_rgb(path: str) -> np.ndarray:
     Raises:
         ValueError: If the file is no image, is truncated, or holds floating-point pixels.
     """
-    return decode_image(Path(path).read_bytes(), path)
+    return np.array(decode_image(Path(path).read_bytes(), path))
 
 
 def decode_image(data: bytes, name: str) -> np.ndarray:
