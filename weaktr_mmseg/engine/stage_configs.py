@@ -10,12 +10,20 @@ from mmengine.config import Config, ConfigDict
 
 from ..errors import WeakTrInputError
 from ..evaluation.cam_metric import OTSU
+from .distributed import cpu_model_wrapper, runs_on_cpu_processes
 
 CAM_DIR = 'cam'
 PSEUDO_LABEL_DIR = 'pseudo_labels'
 RETRAIN_DIR = 'retrain'
 # Set once for the pipeline, valid in every stage.
-SHARED_KEYS = ('launcher', 'env_cfg', 'randomness', 'resume', 'log_level')
+SHARED_KEYS = (
+    'launcher',
+    'env_cfg',
+    'model_wrapper_cfg',
+    'randomness',
+    'resume',
+    'log_level',
+)
 PIPELINE_KEYS = ('runner_type', 'cam_stage', 'pseudo_labels', 'retrain_from_cam_vit')
 
 
@@ -47,6 +55,8 @@ def resolve_pipeline(cfg: Config) -> Config:
         base = Config.fromfile(path)
         base.merge_from_dict(stage.to_dict())
         cfg.cam_stage = ConfigDict(base.to_dict())
+    if runs_on_cpu_processes(cfg.get('launcher', 'none')):
+        cfg.model_wrapper_cfg = cpu_model_wrapper()
     return cfg
 
 
