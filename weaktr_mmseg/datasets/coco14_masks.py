@@ -10,8 +10,8 @@ from pathlib import Path
 from typing import Callable
 
 import numpy as np
-from tqdm import tqdm
 
+from ..progress import progress_bar
 from ..pseudo_labels.cam_files import IGNORE_INDEX, atomic_path, read_mask, write_mask
 from .coco_categories import COCO_CATEGORIES, COCO_CATEGORY_IDS
 from .palette import voc_palette
@@ -139,7 +139,7 @@ def _convert_one(file: Path, root: Path, out_dir: Path) -> None:
 def _run(work: Callable, jobs: Sequence, workers: int) -> int:
     if workers < 1:
         done: Iterable = map(work, jobs)
-        return sum(1 for _ in tqdm(done, total=len(jobs), unit='mask'))
+        return sum(1 for _ in progress_bar(done, len(jobs), 'masks'))
     with ProcessPoolExecutor(workers) as pool:
         done = pool.map(work, jobs, chunksize=64)
-        return sum(1 for _ in tqdm(done, total=len(jobs), unit='mask'))
+        return sum(1 for _ in progress_bar(done, len(jobs), 'masks'))

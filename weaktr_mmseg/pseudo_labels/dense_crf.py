@@ -17,12 +17,11 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor
 
+from .cam_files import IGNORE_INDEX
 from .mean_field import mean_field
 from .permutohedral import PermutohedralLattice
 
 Array = TypeVar('Array', np.ndarray, Tensor)
-
-IGNORE_INDEX = 255
 
 
 def _check_positive(term: object) -> None:

@@ -10,8 +10,8 @@ from typing import Callable, NamedTuple, TypeVar
 
 import numpy as np
 from PIL import Image
-from tqdm import tqdm
 
+from ...progress import progress_bar
 from ...pseudo_labels.cam_files import read_mask
 from ..coco14 import WeakTrCOCO14Dataset
 from ..coco_categories import has_original_ids
@@ -164,4 +164,4 @@ def _run(
 ) -> list[Facts]:
     with ThreadPoolExecutor(max(1, workers)) as pool:
         done = pool.map(work, paths)
-        return list(tqdm(done, total=len(paths), desc=unit, disable=not progress))
+        return list(progress_bar(done, len(paths), unit) if progress else done)
