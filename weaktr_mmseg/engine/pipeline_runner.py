@@ -9,9 +9,8 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
-import torch
 from mmengine.config import Config
-from mmengine.dist import all_reduce, barrier, get_dist_info, is_main_process
+from mmengine.dist import barrier, is_main_process
 from mmengine.logging import print_log
 from mmengine.registry import init_default_scope
 from mmengine.runner import Runner, find_latest_checkpoint
@@ -19,19 +18,10 @@ from mmseg.registry import RUNNERS
 
 from ..datasets.check_data import check_data
 from ..datasets.checks import Problem
-from ..datasets.transforms.load_image import read_rgb
 from ..errors import WeakTrInputError
-from ..evaluation.cam_metric import OTSU
-from ..pseudo_labels.generate import (
-    CAM_FOLDER,
-    MASK_FOLDER,
-    LabelRule,
-    MaskSample,
-    mean_iou,
-    write_masks,
-)
 from . import stage_configs as stages
 from .distributed import init_cpu_process_group
+from .pseudo_label_stage import PseudoLabels, generate_pseudo_labels
 from .summary import command, environment, write_json
 from .warm_start import write_encoder_checkpoint
 
@@ -94,13 +84,13 @@ class WeakTrRunner:
             record['checkpoint'] = self._train_cams()
         with self._stage('pseudo_labels') as record:
             record['checkpoint'] = self.stages['cam']['checkpoint']
-            threshold = self._generate_pseudo_labels(record['checkpoint'])
+            labels = self._generate_pseudo_labels(record['checkpoint'])
         with self._stage('retrain') as record:
             record['checkpoint'] = self._retrain(self.stages['cam']['checkpoint'])
         with self._stage('evaluation') as record:
             record['checkpoint'] = self.stages['retrain']['checkpoint']
             self._evaluate(record['checkpoint'])
-        return self._write_summary(threshold)
+        return self._write_summary(labels)
 
     @contextmanager
     def _stage(self, name: str) -> Iterator[dict[str, Any]]:
@@ -126,70 +116,11 @@ class WeakTrRunner:
         runner.train()
         return _final_checkpoint(runner)
 
-    def _generate_pseudo_labels(self, checkpoint: str) -> float:
-        """Writes maps and masks of the training split; returns the threshold used."""
-        writer = dict(type='WeakTrCAMWriter', folder=str(self.labels_dir / CAM_FOLDER))
-        cfg = stages.cam_inference_config(
-            self.cfg, checkpoint, [stages.cam_metric(self.cfg), writer]
-        )
-        runner = Runner.from_cfg(cfg)
-        scores = runner.test()
-        self.metrics.update(
-            cam_coarse_miou=scores.get('cam/coarse_miou'),
-            cam_coarse_miou_oracle=scores.get('cam/coarse_miou_oracle'),
-            cam_fused_miou=scores.get('cam/fused_miou'),
-            cam_fused_miou_oracle=scores.get('cam/fused_miou_oracle'),
-            image_map=scores.get('cam/image_map'),
-        )
-        if 'cam/threshold' not in scores:
-            raise WeakTrInputError(
-                'pseudo_labels.threshold: all maps are alike, so Otsu finds none; set a number'
-            )
-        threshold = scores['cam/threshold']
-        self.metrics['pseudo_label_miou'] = self._write_masks(
-            runner.test_dataloader.dataset, threshold
-        )
-        self._score_split(checkpoint)
-        return threshold
-
-    def _write_masks(self, dataset: Any, threshold: float) -> float | None:
-        """Writes this process's share of the masks; returns the mIoU of all, if known."""
-        options = {
-            key: value
-            for key, value in self.cfg.pseudo_labels.items()
-            if key in ('crf', 'ignore_band', 'ignore_disagreement')
-        }
-        rank, world_size = get_dist_info()
-        samples = [
-            self._mask_sample(dataset.get_data_info(index))
-            for index in range(rank, len(dataset), world_size)
-        ]
-        confusion = torch.from_numpy(
-            write_masks(
-                samples,
-                LabelRule(threshold, **options),
-                dataset.metainfo['palette'],
-                read_rgb,
-                workers=self.cfg.pseudo_labels.get('workers', 0),
-            )
-        )
-        all_reduce(confusion)
-        barrier()
-        return mean_iou(confusion.numpy()) if confusion.any() else None
-
-    def _mask_sample(self, info: dict) -> MaskSample:
-        return MaskSample(
-            image=info['img_path'],
-            cams=str(self.labels_dir / CAM_FOLDER / f'{info["sample_id"]}.npz'),
-            mask=str(self.labels_dir / MASK_FOLDER / f'{info["sample_id"]}.png'),
-            truth=info.get('seg_map_path'),
-        )
-
-    def _score_split(self, checkpoint: str) -> None:
-        cfg = stages.score_split_config(self.cfg, checkpoint)
-        if cfg is not None:
-            scores = Runner.from_cfg(cfg).test()
-            self.metrics['val_cam_miou_oracle'] = scores.get('cam/fused_miou_oracle')
+    def _generate_pseudo_labels(self, checkpoint: str) -> PseudoLabels:
+        """Writes maps and masks of the training split."""
+        labels = generate_pseudo_labels(self.cfg, checkpoint, self.labels_dir)
+        self.metrics.update(labels.metrics)
+        return labels
 
     def _retrain(self, cam_checkpoint: str) -> str:
         initial_vit = None
@@ -206,17 +137,14 @@ class WeakTrRunner:
         runner = Runner.from_cfg(stages.retrained_test_config(self.cfg, checkpoint))
         self.metrics['val_miou'] = runner.test().get('mIoU')
 
-    def _write_summary(self, threshold: float) -> dict[str, Any]:
-        chosen_by = (
-            'label-free' if self.cfg.pseudo_labels.get('threshold', OTSU) == OTSU else 'fixed'
-        )
+    def _write_summary(self, labels: PseudoLabels) -> dict[str, Any]:
         summary: dict[str, Any] = dict(
             metrics={
                 name: None if value is None else round(float(value), 2)
                 for name, value in self.metrics.items()
             },
             stages=self.stages,
-            threshold=dict(value=threshold, chosen_by=chosen_by),
+            threshold=dict(value=labels.threshold, chosen_by=labels.chosen_by),
             environment=environment(),
             command=command(),
         )
