@@ -113,7 +113,9 @@ def test_cam_inference(resolved):
 def test_score_split(resolved):
     stage = stages.score_split_config(resolved, 'cam.pth')
     assert stage.test_dataloader.dataset.ann_file == 'val.txt'
-    assert stage.test_evaluator == [dict(type='WeakTrCAMMetric', threshold=0.4)]
+    scores = str(Path(stage.work_dir) / 'scores_score_split.json')
+    metric = dict(type='WeakTrCAMMetric', threshold=0.4, score_file=scores)
+    assert stage.test_evaluator == [metric]
     without = copy.deepcopy(resolved)
     del without.pseudo_labels['score_split']
     assert stages.score_split_config(without, 'cam.pth') is None
@@ -141,7 +143,7 @@ def test_retraining(resolved, initial_vit):
 def test_test_of_the_retrained_segmentor(resolved):
     stage = stages.retrained_test_config(resolved, 'final.pth')
     assert (stage.load_from, stage.resume) == ('final.pth', False)
-    assert stage.test_evaluator.type == 'Own'
+    assert [evaluator.type for evaluator in stage.test_evaluator] == ['Own', 'WeakTrScoreWriter']
     assert not set(stage) & TRAINING_KEYS
 
 

@@ -68,11 +68,17 @@ def cam_training_config(cfg: Config) -> Config:
             stage[key] = copy.deepcopy(cfg[key])
     stage.work_dir = str(Path(cfg.work_dir) / CAM_DIR)
     stage.experiment_name = CAM_DIR
+    _name_visualizer(stage)
     return stage
 
 
-def cam_inference_config(cfg: Config, checkpoint: str, evaluator: list[dict]) -> Config:
-    """Config of a test run of the CAM stage that predicts maps, from a resolved pipeline."""
+def cam_inference_config(
+    cfg: Config, checkpoint: str, evaluator: list[dict], split: str = 'train'
+) -> Config:
+    """Config of a test run of the CAM stage that predicts maps, from a resolved pipeline.
+
+    The run also writes ``head_weights_SPLIT.json``.
+    """
     stage = cam_training_config(cfg)
     _remove_training(stage)
     stage.load_from = checkpoint
@@ -80,6 +86,10 @@ def cam_inference_config(cfg: Config, checkpoint: str, evaluator: list[dict]) ->
     stage.test_evaluator = evaluator
     stage.work_dir = str(Path(cfg.work_dir) / PSEUDO_LABEL_DIR)
     stage.experiment_name = PSEUDO_LABEL_DIR
+    weights = str(Path(stage.work_dir) / f'head_weights_{split}.json')
+    recorder = dict(type='WeakTrHeadWeightHook', file=weights)
+    stage.custom_hooks = [*stage.get('custom_hooks', []), recorder]
+    _name_visualizer(stage)
     return stage
 
 
@@ -88,15 +98,20 @@ def score_split_config(cfg: Config, checkpoint: str) -> Config | None:
     split = cfg.pseudo_labels.get('score_split')
     if split is None:
         return None
-    stage = cam_inference_config(cfg, checkpoint, [cam_metric(cfg)])
+    metric = cam_metric(cfg, 'score_split')
+    stage = cam_inference_config(cfg, checkpoint, [metric], 'score_split')
     stage.test_dataloader.dataset.ann_file = split
     stage.experiment_name = f'{PSEUDO_LABEL_DIR}_score_split'
     return stage
 
 
-def cam_metric(cfg: Config) -> dict:
-    """Config of the metric at the threshold of the pipeline."""
-    return dict(type='WeakTrCAMMetric', threshold=cfg.pseudo_labels.get('threshold', OTSU))
+def cam_metric(cfg: Config, split: str = 'train') -> dict:
+    """Config of the metric at the threshold of the pipeline, which writes ``scores_SPLIT.json``."""
+    return dict(
+        type='WeakTrCAMMetric',
+        threshold=cfg.pseudo_labels.get('threshold', OTSU),
+        score_file=str(Path(cfg.work_dir) / PSEUDO_LABEL_DIR / f'scores_{split}.json'),
+    )
 
 
 def retraining_config(cfg: Config, initial_vit: str | None = None) -> Config:
@@ -111,6 +126,7 @@ def retraining_config(cfg: Config, initial_vit: str | None = None) -> Config:
         stage.pop(key, None)
     stage.work_dir = str(Path(cfg.work_dir) / RETRAIN_DIR)
     stage.experiment_name = RETRAIN_DIR
+    _name_visualizer(stage)
     folder = str(Path(cfg.work_dir) / PSEUDO_LABEL_DIR)
     for transform in find_configs(stage.train_dataloader, 'LoadPseudoLabel'):
         transform['folder'] = folder
@@ -122,8 +138,11 @@ def retraining_config(cfg: Config, initial_vit: str | None = None) -> Config:
 
 
 def retrained_test_config(cfg: Config, checkpoint: str) -> Config:
-    """Config that tests the final segmentor, from a resolved pipeline."""
+    """Config that tests the final segmentor and writes its scores, from a resolved pipeline."""
     stage = retraining_config(cfg)
+    scores = dict(type='WeakTrScoreWriter', file=str(Path(stage.work_dir) / 'scores_val.json'))
+    evaluator = stage.test_evaluator
+    stage.test_evaluator = [*(evaluator if isinstance(evaluator, list) else [evaluator]), scores]
     _remove_training(stage)
     stage.load_from = checkpoint
     stage.resume = False
@@ -141,6 +160,12 @@ def find_configs(node: object, type_name: str) -> Iterator[dict]:
     elif isinstance(node, (list, tuple)):
         for child in node:
             yield from find_configs(child, type_name)
+
+
+def _name_visualizer(stage: Config) -> None:
+    """Gives a stage its own visualizer; one name would give all stages that of the first."""
+    if 'visualizer' in stage:
+        stage.visualizer.name = stage.work_dir
 
 
 def _remove_training(cfg: Config) -> None:

@@ -14,6 +14,7 @@ from torch import Tensor
 
 from ..pseudo_labels.thresholds import ThresholdSweep, otsu_threshold
 from .average_precision import mean_average_precision
+from .score_files import sweep_scores, write_scores
 
 OTSU = 'otsu'
 SWEEP_STEPS = 100
@@ -49,6 +50,7 @@ class WeakTrCAMMetric(BaseMetric):
     def __init__(
         self,
         threshold: float | str = OTSU,
+        score_file: str | None = None,
         collect_device: str = 'cpu',
         prefix: str | None = None,
     ) -> None:
@@ -56,6 +58,7 @@ class WeakTrCAMMetric(BaseMetric):
         if threshold != OTSU and not (isinstance(threshold, (int, float)) and 0 <= threshold <= 1):
             raise ValueError(f"threshold: expected 'otsu' or a number in [0, 1], got {threshold!r}")
         self.threshold = threshold
+        self.score_file = score_file
         self._reset()
 
     def _reset(self) -> None:
@@ -135,7 +138,22 @@ class WeakTrCAMMetric(BaseMetric):
                 metrics[f'{name}_miou'] = result.at(metrics['threshold'])
             metrics[f'{name}_miou_oracle'] = float(result.miou[result.best])
             metrics[f'{name}_threshold_oracle'] = float(result.thresholds[result.best])
+        if self.score_file is not None:
+            self._write_scores(self.score_file, metrics, len(results))
         return metrics
+
+    def _write_scores(self, path: str, metrics: dict[str, float], images: int) -> None:
+        threshold = metrics.get('threshold')
+        write_scores(
+            path,
+            dict(
+                classes=list(self.dataset_meta['classes']),
+                images=images,
+                metrics=metrics,
+                score_histogram=self.score_histogram,
+                maps={name: sweep_scores(sweep, threshold) for name, sweep in self.sweeps.items()},
+            ),
+        )
 
 
 def _array(value: Tensor | np.ndarray) -> np.ndarray:

@@ -1,0 +1,96 @@
+"""``scores_*.json``: what the stages measured, in more detail than the scalars of a log."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from ..pseudo_labels.cam_files import atomic_path
+from ..pseudo_labels.thresholds import ThresholdSweep
+
+
+def write_scores(path: str | Path, content: dict[str, Any]) -> None:
+    """Writes scores atomically as JSON; numbers that are not defined (NaN) become null.
+
+    Args:
+        path: Target file.
+        content: Numbers, strings, arrays, and lists and dictionaries of them.
+    """
+    with atomic_path(path) as temporary:
+        temporary.write_text(json.dumps(_plain(content), allow_nan=False) + '\n')
+
+
+def read_scores(path: str | Path) -> dict[str, Any] | None:
+    """Reads what :func:`write_scores` wrote; None if there is no such file.
+
+    Raises:
+        ValueError: If the file is torn.
+    """
+    try:
+        content = json.loads(Path(path).read_text())
+    except FileNotFoundError:
+        return None
+    except ValueError as error:
+        raise ValueError(f'{path}: expected scores as JSON, could not read them: {error}') from None
+    if not isinstance(content, dict):
+        raise ValueError(f'{path}: expected scores as a JSON object, got {type(content).__name__}')
+    return content
+
+
+def confusion_scores(confusion: np.ndarray) -> dict[str, Any]:
+    """Scores that follow from a confusion matrix.
+
+    Args:
+        confusion: Pixel counts, int64 (truth, prediction).
+
+    Returns:
+        ``confusion``; ``iou`` of each class in percent, NaN where a class neither occurs nor is
+        predicted; ``miou``, their mean.
+    """
+    hit = np.diag(confusion)
+    union = confusion.sum(axis=0) + confusion.sum(axis=1) - hit
+    iou = 100.0 * np.where(union > 0, hit / np.maximum(union, 1), np.nan)
+    miou = float(np.nanmean(iou)) if (union > 0).any() else float('nan')
+    return dict(confusion=confusion, iou=iou, miou=miou)
+
+
+def sweep_scores(sweep: ThresholdSweep, threshold: float | None) -> dict[str, Any]:
+    """Scores of maps at every background threshold, at the chosen and at the best one.
+
+    Args:
+        sweep: The counts of all images.
+        threshold: The threshold of the run, one of the sweep; None if there is none.
+
+    Returns:
+        ``thresholds`` and ``miou`` (T,), and ``chosen`` and ``oracle``, each with ``threshold``
+        and the content of :func:`confusion_scores`.
+    """
+    result, confusion = sweep.compute(), sweep.confusion()
+    chosen = None if threshold is None else int(np.abs(result.thresholds - threshold).argmin())
+    return dict(
+        thresholds=result.thresholds,
+        miou=result.miou,
+        chosen=None if chosen is None else _at(result.thresholds, confusion, chosen),
+        oracle=_at(result.thresholds, confusion, result.best),
+    )
+
+
+def _at(thresholds: Sequence[float], confusion: np.ndarray, index: int) -> dict[str, Any]:
+    return dict(threshold=float(thresholds[index]), **confusion_scores(confusion[index]))
+
+
+def _plain(value: Any) -> Any:
+    """The same value in types that JSON has."""
+    if isinstance(value, dict):
+        return {key: _plain(item) for key, item in value.items()}
+    if isinstance(value, (list, tuple)):
+        return [_plain(item) for item in value]
+    if isinstance(value, (np.ndarray, np.generic)):
+        return _plain(value.tolist())
+    if isinstance(value, float) and not np.isfinite(value):
+        return None
+    return value
