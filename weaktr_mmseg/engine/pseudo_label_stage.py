@@ -8,12 +8,13 @@ from typing import Any
 
 import torch
 from mmengine.config import Config
-from mmengine.dist import all_reduce, barrier, get_dist_info
+from mmengine.dist import all_reduce, barrier, get_dist_info, is_main_process
 from mmengine.runner import Runner
 
 from ..datasets.transforms.load_image import read_rgb
 from ..errors import WeakTrInputError
 from ..evaluation.cam_metric import OTSU
+from ..evaluation.score_files import confusion_scores, write_scores
 from ..pseudo_labels.generate import (
     CAM_FOLDER,
     MASK_FOLDER,
@@ -103,7 +104,13 @@ def _write_masks(options: dict, dataset: Any, threshold: float, folder: Path) ->
     )
     all_reduce(confusion)
     barrier()
-    return mean_iou(confusion.numpy()) if confusion.any() else None
+    if not confusion.any():
+        return None
+    if is_main_process():
+        scores = confusion_scores(confusion.numpy())
+        classes = list(dataset.metainfo['classes'])
+        write_scores(folder / 'scores_masks.json', dict(classes=classes, **scores))
+    return mean_iou(confusion.numpy())
 
 
 def _mask_sample(info: dict, folder: Path) -> MaskSample:
