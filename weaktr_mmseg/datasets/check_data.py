@@ -10,6 +10,7 @@ from mmengine.registry import DefaultScope
 from mmseg.registry import DATASETS
 
 from .checks import (
+    LenientReport,
     Listing,
     Report,
     check_checkpoints,
@@ -18,6 +19,7 @@ from .checks import (
     check_pixels,
     list_dataset,
 )
+from .data_faults import SKIP
 from .image_label_dataset import ImageLabelDataset
 
 LOADERS = ('train_dataloader', 'val_dataloader', 'test_dataloader')
@@ -50,7 +52,9 @@ def check_data(cfg: Config, pixels: bool = True, workers: int = 4, progress: boo
             check_leakage(train, val, report)
     _check_balance(listings, report)
     if pixels:
-        check_pixels(listings, report, workers, progress)
+        lenient = all(listing.dataset.on_fault == SKIP for listing in listings)
+        target = LenientReport(report) if lenient else report
+        check_pixels(listings, target, workers, progress)
     return report
 
 
@@ -76,7 +80,8 @@ def _list_loaders(stage: Config, prefix: str, report: Report) -> Iterator[Listin
         except (OSError, ValueError, KeyError, TypeError, AssertionError) as error:
             report.error('data set', f'{name}.dataset', error)
             continue
-        yield list_dataset(name, dataset, report)
+        lenient = dataset.on_fault == SKIP
+        yield list_dataset(name, dataset, LenientReport(report) if lenient else report)
 
 
 def _check_model(stage: Config, prefix: str, listing: Listing, report: Report) -> None:

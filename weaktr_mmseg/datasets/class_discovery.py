@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Sequence
+from collections import Counter
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from pathlib import Path
 
 from .file_index import normalise_name
@@ -79,29 +80,56 @@ def has_masks(root: str) -> bool:
     return any((Path(root) / MASK_FOLDER).rglob('*.png'))
 
 
-def manifest_names(root: str) -> list[str]:
-    """Image names of the manifest, as :func:`normalise_name` writes them."""
+def manifest_labels(root: str) -> dict[str, list[str]]:
+    """Label names of every image of the manifest.
+
+    Returns:
+        Image name, as :func:`normalise_name` writes it -> label names.
+    """
     rows = read_manifest(str(Path(root) / find_manifest(root)))
-    return [normalise_name(name) for name, _, _ in rows]
+    return {normalise_name(name): names for name, names, _ in rows}
 
 
-def hold_out(samples: Sequence[str], masked: Collection[str]) -> tuple[list[str], list[str]]:
+def hold_out(
+    samples: Sequence[str],
+    masked: Collection[str],
+    labels: Mapping[str | None, Iterable[str]] | None = None,
+) -> tuple[list[str], list[str]]:
     """Split a folder that has no split files.
 
     Validation needs masks, so it takes masked images, evenly spaced, at most a tenth of all
-    images. Without any mask there is nothing to score: training takes everything, and so does
-    validation, which then only writes predictions.
+    images, and never the last image of a class: training must see every class. Without any mask
+    there is nothing to score: training takes everything, and so does validation, which then only
+    writes predictions.
 
     Args:
         samples: All samples, in a fixed order.
         masked: Those that have a mask.
+        labels: Sample -> its label names.
 
     Returns:
         Training and validation samples.
+
+    Raises:
+        ValueError: If every masked image is the only one of a class.
     """
     candidates = [sample for sample in samples if sample in masked]
     if not candidates:
         return list(samples), list(samples)
+    classes = {sample: set((labels or {}).get(sample, ())) for sample in samples}
+    left = Counter(name for names in classes.values() for name in names)
     step = max(1, round(VAL_SHARE * len(candidates) / len(samples)))
-    val = set(candidates[::step])
-    return [sample for sample in samples if sample not in val], sorted(val)
+    val: list[str] = []
+    for start in range(0, len(candidates), step):
+        for sample in candidates[start : start + step]:
+            if all(left[name] > 1 for name in classes[sample]):
+                left.subtract(classes[sample])
+                val.append(sample)
+                break
+    if not val:
+        raise ValueError(
+            'no image can be held out for validation: each one with a mask is the only image of '
+            'a class; write splits/train.txt and splits/val.txt'
+        )
+    held_out = set(val)
+    return [sample for sample in samples if sample not in held_out], sorted(val)

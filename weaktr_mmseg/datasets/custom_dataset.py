@@ -10,14 +10,15 @@ from typing import Literal
 from mmengine.logging import print_log
 from mmseg.registry import DATASETS
 
+from ..errors import input_errors
 from .class_discovery import (
     MASK_FOLDER,
     discover_classes,
     find_manifest,
     hold_out,
-    manifest_names,
+    manifest_labels,
 )
-from .file_index import find_sample, index_folder, read_split, resolve_samples
+from .file_index import find_sample, index_folder, read_split
 from .image_label_dataset import ImageLabelDataset
 from .palette import voc_palette
 
@@ -61,10 +62,11 @@ class WeakTrCustomDataset(ImageLabelDataset):
         **kwargs,
     ) -> None:
         self.split_name = ann_file
-        metainfo = {'classes': discover_classes(data_root), **(metainfo or {})}
+        with input_errors():
+            metainfo = {'classes': discover_classes(data_root), **(metainfo or {})}
+            if labels == 'auto':
+                labels = dict(type='manifest', path=find_manifest(data_root))
         metainfo.setdefault('palette', voc_palette(len(metainfo['classes'])))
-        if labels == 'auto':
-            labels = dict(type='manifest', path=find_manifest(data_root))
         has_masks = masks and (Path(data_root) / MASK_FOLDER).is_dir()
         defaults = dict(
             data_prefix=dict(img_path='images', seg_map_path=MASK_FOLDER if has_masks else None)
@@ -97,14 +99,17 @@ class WeakTrCustomDataset(ImageLabelDataset):
             return [sample for sample in samples if sample not in taken]
         folder = Path(self.data_root) / MASK_FOLDER
         masked = index_folder(str(folder), self.seg_map_suffix) if folder.is_dir() else ()
-        return hold_out(samples, masked)[0 if is_train else 1]
+        labels = {
+            find_sample(name, images): names
+            for name, names in manifest_labels(self.data_root).items()
+        }
+        return hold_out(samples, masked, labels)[0 if is_train else 1]
 
     def _split(self, images: Mapping[str, str]) -> list[str] | None:
         if not self.splits_itself:
             return super()._split(images)
-        names, manifest = manifest_names(self.data_root), find_manifest(self.data_root)
-        samples = resolve_samples(names, images, self.data_prefix['img_path'], manifest)
-        return self.own_split(images, samples)
+        names = list(manifest_labels(self.data_root))
+        return self.own_split(images, self._resolve(names, images, find_manifest(self.data_root)))
 
     def _add_masks(self, infos: list[dict]) -> None:
         mask_dir = self.data_prefix.get('seg_map_path')

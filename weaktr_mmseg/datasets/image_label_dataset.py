@@ -2,12 +2,17 @@
 
 from __future__ import annotations
 
+import logging
 import os.path as osp
 from collections.abc import Mapping, Sequence
+from typing import Any
 
+from mmengine.logging import print_log
 from mmseg.datasets import BaseSegDataset
 from mmseg.registry import DATASETS
 
+from ..errors import WeakTrInputError, input_errors
+from .data_faults import POLICIES, SKIP, STOP, run_pipeline, tolerant_labels, unreadable
 from .file_index import find_sample, index_folder, read_split, resolve_samples
 from .label_sources import read_image_labels
 
@@ -37,12 +42,19 @@ class ImageLabelDataset(BaseSegDataset):
         img_suffix: Suffix of the images. None accepts every format that Pillow reads.
         unlabelled: What to do with an image that has no label: ``'error'``, ``'drop'`` it, or
             ``'keep'`` it with an empty list.
+        on_fault: What to do with a sample whose image, mask or label is missing, unreadable or
+            unknown: ``'stop'`` with an error that names the file, or ``'skip'`` it and say so.
+            To skip, every file is read once before training.
         **kwargs: Arguments of :class:`mmseg.datasets.BaseSegDataset`. ``metainfo['classes']`` has
             the background first.
 
+    Attributes:
+        faults: Sample id -> what is wrong, for the samples that were skipped.
+
     Raises:
-        FileNotFoundError: If the split file, an image, a mask asked for or a label file is missing.
-        ValueError: If the split is empty, a label is unknown or an image has none.
+        WeakTrMissingFileError: If the split file, an image, a mask asked for or a label file is
+            missing.
+        WeakTrInputError: If the split is empty, a label is unknown or an image has none.
     """
 
     def __init__(
@@ -52,12 +64,17 @@ class ImageLabelDataset(BaseSegDataset):
         data_prefix: dict | None = None,
         img_suffix: str | None = None,
         unlabelled: str = 'error',
+        on_fault: str = STOP,
         **kwargs,
     ) -> None:
         if unlabelled not in _UNLABELLED:
             raise ValueError(f'unlabelled must be one of {_UNLABELLED}, got {unlabelled!r}')
+        if on_fault not in POLICIES:
+            raise ValueError(f'on_fault must be one of {POLICIES}, got {on_fault!r}')
         self.labels = labels
         self.unlabelled = unlabelled
+        self.on_fault = on_fault
+        self.faults: dict[str, str] = {}
         prefix = {'img_path': '', **(data_prefix or {})}
         super().__init__(
             ann_file=ann_file,
@@ -65,6 +82,44 @@ class ImageLabelDataset(BaseSegDataset):
             img_suffix=img_suffix,
             **kwargs,
         )
+
+    def full_init(self) -> None:
+        """List the samples as the parent does.
+
+        Raises:
+            WeakTrInputError: As described for the class.
+        """
+        with input_errors():
+            super().full_init()
+
+    def filter_data(self) -> list[dict]:
+        """Drop the samples whose files cannot be read, if faults are to be skipped."""
+        infos = super().filter_data()
+        if self.on_fault == SKIP:
+            self.faults.update(unreadable(infos, self.pipeline.transforms))
+            infos = [info for info in infos if info['sample_id'] not in self.faults]
+            if not infos:
+                first = next(iter(self.faults.values()))
+                raise ValueError(f'all {len(self.faults)} samples are faulty; the first: {first}')
+        return infos
+
+    def prepare_data(self, idx: int) -> Any:
+        """Run the pipeline on a sample.
+
+        Returns:
+            Its result; None for a faulty training sample that is to be skipped, which makes the
+            parent choose another.
+
+        Raises:
+            WeakTrInputError: If the sample cannot be read or processed; names the file.
+        """
+        try:
+            return run_pipeline(self.pipeline, self.get_data_info(idx))
+        except WeakTrInputError as error:
+            if self.on_fault == STOP or self.test_mode:
+                raise
+            print_log(f'skipped: {error}', 'current', logging.WARNING)
+            return None
 
     def load_data_list(self) -> list[dict]:
         """List the samples; every check that needs no pixel happens here, before training.
@@ -80,18 +135,22 @@ class ImageLabelDataset(BaseSegDataset):
             sample_ids = (
                 sorted(images)
                 if labels is None
-                else resolve_samples(sorted(labels), images, img_dir, self._labels_path)
+                else self._resolve(sorted(labels), images, self._labels_path)
             )
         if labels is not None:
             sample_ids = self._handle_unlabelled(sample_ids, labels)
         if not sample_ids:
-            raise ValueError(f'no sample is left of {self.ann_file or img_dir}')
+            first = next(iter(self.faults.values()), '')
+            raise ValueError(
+                f'no sample is left of {self.ann_file or img_dir}'
+                + (f'; {len(self.faults)} are faulty, the first: {first}' if first else '')
+            )
         infos = [self._data_info(sample_id, images[sample_id]) for sample_id in sample_ids]
+        for info in infos if self._metainfo.get('classes') else ():
+            info['num_foreground'] = len(self._metainfo['classes']) - 1
         if labels is not None:
-            num_foreground = len(self._metainfo['classes']) - 1
             for info in infos:
                 info['image_labels'] = labels.get(info['sample_id'], [])
-                info['num_foreground'] = num_foreground
         self._add_masks(infos)
         return infos
 
@@ -103,8 +162,20 @@ class ImageLabelDataset(BaseSegDataset):
         """Sample ids of the split; None if there is no split file."""
         if not self.ann_file:
             return None
+        return self._resolve(read_split(self.ann_file), images, self.ann_file)
+
+    def _resolve(
+        self, names: Sequence[str], images: Mapping[str, str], listed_in: str
+    ) -> list[str]:
+        """Sample ids of the images that a list names."""
         folder = self.data_prefix['img_path']
-        return resolve_samples(read_split(self.ann_file), images, folder, self.ann_file)
+        if self.on_fault == STOP:
+            return resolve_samples(names, images, folder, listed_in)
+        found = {name: find_sample(name, images) for name in names}
+        for name, sample_id in found.items():
+            if sample_id is None:
+                self.faults[name] = f"{listed_in}: '{name}' is not in {folder}"
+        return [sample_id for sample_id in found.values() if sample_id is not None]
 
     def _read_labels(
         self, sample_ids: Sequence[str] | None, images: Mapping[str, str]
@@ -114,18 +185,27 @@ class ImageLabelDataset(BaseSegDataset):
         classes = self._metainfo.get('classes')
         if classes is None:
             raise ValueError("image labels need metainfo=dict(classes=['background', ...])")
-        labels = read_image_labels(self.labels, classes, sample_ids, self.data_root)
+        if self.on_fault == STOP:
+            labels = read_image_labels(self.labels, classes, sample_ids, self.data_root)
+        else:
+            labels, faults = tolerant_labels(self.labels, classes, sample_ids, self.data_root)
+            self.faults.update((find_sample(name, images) or name, w) for name, w in faults.items())
         return {find_sample(name, images) or name: ids for name, ids in labels.items()}
 
     def _handle_unlabelled(self, sample_ids: list[str], labels: dict[str, list[int]]) -> list[str]:
         bare = [sample_id for sample_id in sample_ids if not labels.get(sample_id)]
         if not bare or self.unlabelled == 'keep':
             return sample_ids
-        if self.unlabelled == 'error':
+        if self.unlabelled == 'error' and self.on_fault == STOP:
             raise ValueError(
                 f'{len(bare)} images have no label in {self._labels_path}, the first is '
                 f"'{bare[0]}'; label them, or set unlabelled='drop' or 'keep'"
             )
+        if self.unlabelled == 'error':
+            for sample_id in bare:
+                self.faults.setdefault(
+                    sample_id, f"{self._labels_path}: '{sample_id}' has no label"
+                )
         return [sample_id for sample_id in sample_ids if labels.get(sample_id)]
 
     def _data_info(self, sample_id: str, img_file: str) -> dict:
@@ -143,7 +223,10 @@ class ImageLabelDataset(BaseSegDataset):
             return
         masks = index_folder(mask_dir, self.seg_map_suffix, self.backend_args)
         missing = [info['sample_id'] for info in infos if info['sample_id'] not in masks]
-        if missing:
+        if missing and self.on_fault == SKIP:
+            self.faults.update((i, f"{mask_dir}: no mask of '{i}'") for i in missing)
+            infos[:] = [info for info in infos if info['sample_id'] in masks]
+        elif missing:
             raise FileNotFoundError(
                 f'{len(missing)} of {len(infos)} images have no mask in {mask_dir}; the first is '
                 f"'{missing[0]}{self.seg_map_suffix}'"

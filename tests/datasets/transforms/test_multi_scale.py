@@ -38,11 +38,32 @@ def test_scaled_images_can_be_written_to(image):
     assert all(scaled.flags.writeable for scaled in scale(image, [0.5, 2.0])['img'])
 
 
-def test_sides_have_at_least_one_pixel():
-    assert scale(np.zeros((2, 40, 3), np.uint8), [0.1])['img'][0].shape == (1, 4, 3)
+@pytest.mark.parametrize('size', [(1, 1), (2, 40), (40, 2), (1, 12000)])
+def test_sides_have_at_least_a_patch(size):
+    scaled = scale(np.zeros((*size, 3), np.uint8), [0.1])['img'][0]
+    assert scaled.shape[:2] == tuple(max(16, round(side * 0.1)) for side in size)
+
+
+@pytest.mark.parametrize('size', [(700, 12000), (12000, 300), (1500, 1500), (20, 12000)])
+def test_panoramas_are_shrunk(size):
+    transform = dict(type='WeakTrMultiScale', scales=[1.2, 1.0, 0.1], max_pixels=10**6)
+    image = np.zeros((*size, 3), np.uint8)
+    results = TRANSFORMS.build({**transform, '_scope_': 'mmseg'})(dict(img=image, ori_shape=size))
+    for scaled, factor in zip(results['img'], (1.2, 1.0, 0.1)):
+        height, width = scaled.shape[:2]
+        assert height * width <= 10**6
+        if size[0] * size[1] * factor**2 > 10**6:
+            assert height * width > 0.99 * 10**6
+            assert height / width == pytest.approx(size[0] / size[1], rel=0.01)
 
 
 @pytest.mark.parametrize('scales', [[], [1.0, 0.0], [-1.0]])
 def test_refuses_scales(scales):
     with pytest.raises(ValueError, match='scales: expected positive factors, got'):
         scale(np.zeros((4, 4, 3), np.uint8), scales)
+
+
+@pytest.mark.parametrize('bounds', [dict(min_side=0), dict(max_pixels=255)])
+def test_refuses_bounds(bounds):
+    with pytest.raises(ValueError, match='expected min_side >= 1 and max_pixels >= min_side'):
+        TRANSFORMS.build(dict(type='WeakTrMultiScale', scales=[1.0], _scope_='mmseg', **bounds))

@@ -3,9 +3,10 @@
 from .lists import Listing, check_leakage, list_dataset
 from .model import check_checkpoints, check_class_counts
 from .pixels import check_pixels
-from .report import Problem, Report
+from .report import LenientReport, Problem, Report
 
 __all__ = [
+    'LenientReport',
     'Listing',
     'Problem',
     'Report',

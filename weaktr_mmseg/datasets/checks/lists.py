@@ -7,7 +7,7 @@ from collections import Counter
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 
-from ..class_discovery import manifest_names
+from ..class_discovery import manifest_labels
 from ..custom_dataset import WeakTrCustomDataset
 from ..file_index import find_sample, index_folder, read_split
 from ..image_label_dataset import ImageLabelDataset
@@ -121,7 +121,7 @@ def _check_split(
     if not path:
         return None
     if isinstance(dataset, WeakTrCustomDataset) and dataset.splits_itself:
-        labelled = (find_sample(name, index) for name in manifest_names(dataset.data_root))
+        labelled = (find_sample(name, index) for name in manifest_labels(dataset.data_root))
         return dataset.own_split(index, [i for i in labelled if i is not None])
     names = read_split(path)
     found = [(name, find_sample(name, index)) for name in names]

@@ -82,6 +82,35 @@ class Report:
         return '\n'.join(parts)
 
 
+#: Checks that concern one sample, which a data set with ``on_fault='skip'`` goes on without.
+SAMPLE_CHECKS = frozenset(
+    {
+        'image-missing',
+        'image-unreadable',
+        'label-file',
+        'label-missing',
+        'label-unknown',
+        'mask-ids',
+        'mask-missing',
+        'mask-size',
+        'mask-unreadable',
+    }
+)
+
+
+class LenientReport(Report):
+    """Passes problems on to a report, those of single samples as warnings."""
+
+    def __init__(self, report: Report) -> None:
+        super().__init__(report.datasets, report.class_balance, report.problems)
+        self._known = report._known
+
+    def error(self, check: str, file: object, message: object) -> None:
+        """Add an error, or a warning if it concerns one sample."""
+        add = super().warning if check in SAMPLE_CHECKS else super().error
+        add(check, file, message)
+
+
 def _table(rows: list[tuple[str, ...]]) -> str:
     widths = [max(map(len, column)) for column in zip(*rows)]
     lines = ['  '.join(cell.ljust(width) for cell, width in zip(row, widths)) for row in rows]

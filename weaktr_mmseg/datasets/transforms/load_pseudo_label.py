@@ -8,7 +8,7 @@ import numpy as np
 from mmcv.transforms import BaseTransform
 from mmseg.registry import TRANSFORMS
 
-from ...pseudo_labels.cam_files import read_cams, read_mask
+from ...pseudo_labels.cam_files import IGNORE_INDEX, read_cams, read_mask
 from ...pseudo_labels.generate import CAM_FOLDER, MASK_FOLDER, LabelRule
 
 
@@ -33,7 +33,8 @@ class LoadPseudoLabel(BaseTransform):
 
         Raises:
             FileNotFoundError: If the image has no pseudo label.
-            ValueError: If the label map is unreadable or its size is not that of the image.
+            ValueError: If the label map is unreadable, its size is not that of the image, or it has
+                a label that is none of the classes.
         """
         path, labels = self._load(results['sample_id'], results['img'])
         if labels.shape != results['img'].shape[:2]:
@@ -41,6 +42,10 @@ class LoadPseudoLabel(BaseTransform):
                 f'{path}: expected the size {results["img"].shape[:2]} of '
                 f'{results.get("img_path")}, got {labels.shape}'
             )
+        highest = labels[labels != IGNORE_INDEX].max(initial=0)
+        classes = results.get('num_foreground', IGNORE_INDEX - 1)
+        if highest > classes:
+            raise ValueError(f'{path}: expected labels 0..{classes} or 255, got {highest}')
         results['gt_seg_map'] = labels
         results.setdefault('seg_fields', []).append('gt_seg_map')
         return results

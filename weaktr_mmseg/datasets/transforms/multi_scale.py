@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Sequence
 
 import numpy as np
@@ -14,21 +15,35 @@ from PIL import Image
 class WeakTrMultiScale(BaseTransform):
     """Turns ``img`` into a list of images, one per scale.
 
-    Sides become ``round(side * scale)``, at least one pixel, with no rounding to the patch size;
-    resampling is Pillow's bicubic (WeakTr, arXiv 2304.01184, section 4.2). ``img_shape`` becomes
-    that of the first scale, ``ori_shape`` is kept.
+    Sides become ``round(side * scale)`` with no rounding to the patch size; resampling is Pillow's
+    bicubic (WeakTr, arXiv 2304.01184, section 4.2). ``img_shape`` becomes that of the first scale,
+    ``ori_shape`` is kept. Two bounds, which no image of VOC or COCO meets, keep any image within
+    what a transformer can do: a side shorter than a patch has no token, and the time of attention
+    grows with the square of the pixels.
 
     Args:
         scales: Factors, each positive.
+        min_side: Least side of a result in pixels: a patch.
+        max_pixels: Most pixels of a result; larger ones are shrunk with their aspect ratio kept.
+            The default is 2048 x 2048.
 
     Raises:
-        ValueError: If there is no scale or one is not positive.
+        ValueError: If there is no scale, one is not positive, or the bounds leave no size.
     """
 
-    def __init__(self, scales: Sequence[float]) -> None:
+    def __init__(
+        self, scales: Sequence[float], min_side: int = 16, max_pixels: int = 1 << 22
+    ) -> None:
         if not scales or any(scale <= 0 for scale in scales):
             raise ValueError(f'scales: expected positive factors, got {list(scales)}')
+        if min_side < 1 or max_pixels < min_side**2:
+            raise ValueError(
+                'expected min_side >= 1 and max_pixels >= min_side ** 2, got '
+                f'min_side={min_side} and max_pixels={max_pixels}'
+            )
         self.scales = tuple(scales)
+        self.min_side = min_side
+        self.max_pixels = max_pixels
 
     def transform(self, results: dict) -> dict:
         """Resizes ``results['img']``, uint8 (H, W, 3)."""
@@ -37,12 +52,18 @@ class WeakTrMultiScale(BaseTransform):
         results['img_shape'] = results['img'][0].shape[:2]
         return results
 
-    @staticmethod
-    def _resize(image: np.ndarray, scale: float) -> np.ndarray:
-        height, width = (max(1, round(side * scale)) for side in image.shape[:2])
+    def _resize(self, image: np.ndarray, scale: float) -> np.ndarray:
+        height, width = image.shape[:2]
+        scale = min(scale, math.sqrt(self.max_pixels / (height * width)))
+        height, width = (max(self.min_side, round(side * scale)) for side in (height, width))
+        longest = self.max_pixels // min(height, width)  # binds where the other side was raised
+        height, width = min(height, longest), min(width, longest)
         if (height, width) == image.shape[:2]:
             return image
         return np.array(Image.fromarray(image).resize((width, height), Image.BICUBIC))
 
     def __repr__(self) -> str:
-        return f'{type(self).__name__}(scales={self.scales})'
+        return (
+            f'{type(self).__name__}(scales={self.scales}, min_side={self.min_side}, '
+            f'max_pixels={self.max_pixels})'
+        )
