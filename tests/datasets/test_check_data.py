@@ -169,7 +169,7 @@ FAULTS = {
     'checkpoint missing': (
         lambda r: (r / 'vit.pth').unlink(), 'checkpoint', 'init_cfg.checkpoint', 'vit.pth'),
     'checkpoint unreadable': (
-        lambda r: (r / 'vit.pth').write_bytes(b'junk'), 'checkpoint', 'vit.pth', 'cannot be read'),
+        lambda r: (r / 'vit.pth').write_bytes(b'junk'), 'checkpoint', 'vit.pth', 'refused'),
 }  # fmt: skip
 
 

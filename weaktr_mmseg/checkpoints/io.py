@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import argparse
-import contextlib
 import os
 from collections.abc import Mapping
 from pathlib import Path
@@ -15,6 +13,7 @@ from torch import Tensor
 
 from ..pseudo_labels.cam_files import atomic_path
 from .names import StateDict
+from .safe_load import load_file
 
 STATE_KEYS = ('state_dict', 'model', 'module')
 
@@ -22,8 +21,7 @@ STATE_KEYS = ('state_dict', 'model', 'module')
 def load_state_dict(path: str | os.PathLike) -> StateDict:
     """Read the parameters of a ``.npz`` or PyTorch checkpoint.
 
-    Pickled objects are refused, with one exception that has no behaviour of its own: the
-    ``argparse.Namespace`` that training scripts like to store beside the weights.
+    Pickled objects are refused, see :mod:`weaktr_mmseg.checkpoints.safe_load`.
 
     Args:
         path: the file.
@@ -39,7 +37,7 @@ def load_state_dict(path: str | os.PathLike) -> StateDict:
     path = Path(path)
     if not path.is_file():
         raise FileNotFoundError(f'{path}: no such checkpoint')
-    state = _load_npz(path) if path.suffix == '.npz' else _find_state(_load_torch(path), path)
+    state = _load_npz(path) if path.suffix == '.npz' else _find_state(load_file(path), path)
     return {name.removeprefix('module.'): tensor for name, tensor in state.items()}
 
 
@@ -62,21 +60,6 @@ def _load_npz(path: Path) -> StateDict:
             return {name: torch.from_numpy(arrays[name]) for name in arrays.files}
     except (ValueError, OSError, TypeError) as error:
         raise ValueError(f'{path}: cannot be read as arrays without pickle ({error})') from error
-
-
-def _load_torch(path: Path) -> Any:
-    safe_globals = getattr(torch.serialization, 'safe_globals', None)  # PyTorch >= 2.5
-    allowed = safe_globals([argparse.Namespace]) if safe_globals else contextlib.nullcontext()
-    try:
-        with allowed:
-            return torch.load(path, map_location='cpu', weights_only=True)
-    except Exception as error:  # what arbitrary bytes raise is arbitrary, too
-        reason = (str(error).strip() or repr(error)).splitlines()[0]
-        raise ValueError(
-            f'{path}: refused, only tensors and plain values are read from a checkpoint. If '
-            "you trust its origin, reduce it yourself: torch.save(checkpoint['model'], ...). "
-            f'({reason})'
-        ) from error
 
 
 def _find_state(checkpoint: Any, path: Path) -> Mapping[str, Tensor]:

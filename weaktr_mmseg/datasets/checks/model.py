@@ -8,6 +8,7 @@ from collections.abc import Iterator, Mapping
 import torch
 from mmengine.config import Config
 
+from ...checkpoints.safe_load import load_file
 from .report import Report
 
 #: Parameter -> (dimension of the classes, whether the background is one of them). A class token of
@@ -75,13 +76,12 @@ def read_shapes(path: str) -> dict[str, tuple[int, ...]]:
     Raises:
         ValueError: If the file is no checkpoint of tensors.
     """
-    try:
-        content = torch.load(path, map_location='cpu', weights_only=True)
-        for key in ('state_dict', 'model'):
-            content = content.get(key, content)
-        return {k: tuple(v.shape) for k, v in content.items() if isinstance(v, torch.Tensor)}
-    except Exception as error:  # a malformed pickle can raise nearly anything
-        raise ValueError(f'cannot be read: {str(error).splitlines()[0]}') from error
+    content = load_file(path)
+    for key in ('state_dict', 'model'):
+        content = content.get(key, content) if isinstance(content, Mapping) else content
+    if not isinstance(content, Mapping):
+        raise ValueError(f'expected parameters by name, got {type(content).__name__}')
+    return {k: tuple(v.shape) for k, v in content.items() if isinstance(v, torch.Tensor)}
 
 
 def _check_shapes(
