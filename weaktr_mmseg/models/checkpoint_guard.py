@@ -12,6 +12,8 @@ from typing import Any
 
 from torch import Tensor, nn
 
+from ..errors import WeakTrInputError
+
 AUTHORS_NAMES = ('decoder.cls_emb', 'adaptive_attention_fusion.attn_head_ffn.0.weight')
 COCO_ORIGINAL = {90: 80, 91: 81}  # classes by original ids -> by contiguous ids
 
@@ -26,7 +28,7 @@ def guard_layout(model: nn.Module) -> None:
 
 
 def guard_class_ids(module: nn.Module, name: str, dim: int) -> None:
-    """Make a module refuse checkpoints with COCO's original category ids.
+    """Make a module refuse checkpoints with another number of classes.
 
     Args:
         module: the module that has a parameter with one entry per class.
@@ -34,7 +36,7 @@ def guard_class_ids(module: nn.Module, name: str, dim: int) -> None:
         dim: the dimension of the classes.
     """
     classes = module.get_parameter(name).size(dim)
-    module._register_load_state_dict_pre_hook(partial(_refuse_original_ids, name, dim, classes))
+    module._register_load_state_dict_pre_hook(partial(_refuse_other_classes, name, dim, classes))
 
 
 def _refuse_authors_names(state: Mapping[str, Any], *_: Any) -> None:
@@ -42,18 +44,21 @@ def _refuse_authors_names(state: Mapping[str, Any], *_: Any) -> None:
     names = state if nested is None else nested
     foreign = next((key for key in AUTHORS_NAMES if key in names), None)
     if foreign is not None:
-        raise ValueError(
+        raise WeakTrInputError(
             f"the checkpoint has the authors' parameter names ({foreign}); convert it first: "
             'python tools/convert_checkpoint.py SOURCE TARGET'
         )
 
 
-def _refuse_original_ids(
+def _refuse_other_classes(
     name: str, dim: int, classes: int, state: Mapping[str, Tensor], prefix: str, *_: Any
 ) -> None:
     found = state.get(prefix + name)
-    if found is not None and COCO_ORIGINAL.get(found.size(dim)) == classes:
-        raise ValueError(
-            f'{prefix + name}: expected {classes} classes with contiguous COCO ids, but the '
-            f'checkpoint has {found.size(dim)} by the original ids with gaps'
-        )
+    if found is None or found.dim() <= dim or found.size(dim) == classes:
+        return
+    number = found.size(dim)
+    hint = ' by the original ids with gaps' if COCO_ORIGINAL.get(number) == classes else ''
+    wanted = f'{classes} classes' + (' with contiguous COCO ids' if hint else '')
+    raise WeakTrInputError(
+        f'{prefix + name}: expected {wanted}, but the checkpoint has {number}{hint}'
+    )
