@@ -14,6 +14,7 @@ import numpy as np
 from ..progress import progress_bar
 from ..pseudo_labels.cam_files import IGNORE_INDEX, atomic_path, read_mask, write_mask
 from .coco_categories import COCO_CATEGORIES, COCO_CATEGORY_IDS
+from .file_index import leaves_folder
 from .palette import voc_palette
 
 MAPPING_FILE = 'category_mapping.json'
@@ -123,6 +124,8 @@ def write_mapping(out_dir: str) -> None:
 
 def _paint_one(job: tuple[dict, list[dict]], out_dir: Path) -> None:
     image, annotations = job
+    if leaves_folder(image['file_name']):
+        raise ValueError(f'the file name {image["file_name"]!r} leads out of the image folder')
     mask = paint_mask(annotations, image['height'], image['width'])
     target = out_dir / Path(image['file_name']).with_suffix('.png')
     write_mask(target, mask, voc_palette(len(COCO_CATEGORIES) + 1))

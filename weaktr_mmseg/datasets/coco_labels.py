@@ -44,15 +44,15 @@ def coco_json(path: str, classes, sample_ids: Sequence[str] | None = None) -> di
             raise KeyError('annotations', *unknown_images[:1])
         used = set().union(*present.values())
         class_ids = {category: classes.ids([names[category]], path)[0] for category in used}
-    except (KeyError, TypeError) as error:
+        return {
+            normalise_name(name): sorted(class_ids[category] for category in present[image_id])
+            for image_id, name in files.items()
+        }
+    except (KeyError, TypeError, AttributeError) as error:
         raise ValueError(
             f'{path} is no COCO annotation file with images, annotations and categories that '
             f'refer to each other: {error!r}'
         ) from None
-    return {
-        normalise_name(name): sorted(class_ids[category] for category in present[image_id])
-        for image_id, name in files.items()
-    }
 
 
 def _parse(path: Path) -> tuple[dict, dict[int, set[int]]]:
@@ -76,7 +76,7 @@ def _parse(path: Path) -> tuple[dict, dict[int, set[int]]]:
 
     try:
         return json.loads(_without_geometry(path), object_hook=collect), present
-    except (ValueError, KeyError) as error:
+    except (ValueError, KeyError, TypeError, RecursionError) as error:
         raise ValueError(f'{path} is no COCO annotation file: {error!r}') from None
 
 

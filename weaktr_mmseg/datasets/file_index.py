@@ -35,6 +35,15 @@ def normalise_name(name: str) -> str:
     return name[2:] if name.startswith('./') else name
 
 
+def leaves_folder(name: str) -> bool:
+    """Whether a path, taken below a folder, would lead out of it.
+
+    Such a name would write activation maps and masks elsewhere.
+    """
+    parts = name.replace('\\', '/').split('/')
+    return '..' in parts or parts[0] == '' or '\0' in name
+
+
 def index_folder(
     folder: str, suffix: str | None = None, backend_args: dict | None = None
 ) -> dict[str, str]:
@@ -51,7 +60,8 @@ def index_folder(
 
     Raises:
         FileNotFoundError: If the folder does not exist.
-        ValueError: If two files would have the same sample id.
+        ValueError: If two files would have the same sample id, or the name of one, with Windows
+            separators, would lead out of the folder.
     """
     if not fileio.isdir(folder, backend_args=backend_args):
         raise FileNotFoundError(f'folder not found: {folder}')
@@ -62,7 +72,10 @@ def index_folder(
         end = posixpath.splitext(path)[1] if suffix is None else path[-len(suffix) :]
         if end.lower() not in (image_suffixes() if suffix is None else (suffix.lower(),)):
             continue
-        other = index.setdefault(normalise_name(path[: -len(end)]), path)
+        sample_id = normalise_name(path[: -len(end)])
+        if leaves_folder(sample_id):
+            raise ValueError(f"{folder}: the file name '{path}' leads out of the folder; rename it")
+        other = index.setdefault(sample_id, path)
         if other != path:
             raise ValueError(
                 f"{folder} has two images that differ only in their suffix: '{other}' "
@@ -76,11 +89,14 @@ def read_split(path: str) -> list[str]:
 
     Raises:
         FileNotFoundError: If there is no such file.
-        ValueError: If it names no image.
+        ValueError: If it names no image or is not UTF-8.
     """
     if not Path(path).is_file():
         raise FileNotFoundError(f'split file not found: {path}')
-    text = Path(path).read_text(encoding='utf-8-sig')
+    try:
+        text = Path(path).read_text(encoding='utf-8-sig')
+    except UnicodeDecodeError as error:
+        raise ValueError(f'{path}: must be UTF-8: {error}') from None
     names = [normalise_name(line) for line in text.splitlines() if line.strip()]
     if not names:
         raise ValueError(f'split file is empty: {path}')

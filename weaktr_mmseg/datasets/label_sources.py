@@ -14,6 +14,7 @@ from typing import Callable
 from xml.parsers import expat
 
 from .coco_labels import coco_json
+from .file_index import leaves_folder
 from .legacy_labels import cls_labels
 from .manifest_labels import manifest
 
@@ -98,11 +99,13 @@ def voc_xml(
     labels = {}
     for sample_id in sample_ids:
         file = folder / f'{sample_id}.xml'
+        if leaves_folder(sample_id):
+            raise ValueError(f'{folder}: the name {sample_id!r} leads out of the folder')
         try:
             names = voc_object_names(file.read_bytes())
         except FileNotFoundError:
             raise FileNotFoundError(f'VOC annotation not found: {file}') from None
-        except (ValueError, expat.ExpatError) as error:
+        except (ValueError, LookupError, expat.ExpatError) as error:
             raise ValueError(f'{file}: {error}') from None
         labels[sample_id] = classes.ids(names, str(file))
     return labels

@@ -53,7 +53,10 @@ def read_manifest(path: str) -> Iterator[tuple[str, list[str], str]]:
         text = file.read_text(encoding='utf-8-sig')
     except UnicodeDecodeError as error:
         raise ValueError(f'{file}: must be UTF-8: {error}') from None
-    return readers[file.suffix.lower()](file, text)
+    try:
+        yield from readers[file.suffix.lower()](file, text)
+    except csv.Error as error:
+        raise ValueError(f'{file}: {error}') from None
 
 
 def _csv_rows(file: Path, text: str) -> Iterator[tuple[str, list[str], str]]:
@@ -83,7 +86,7 @@ def _json_rows(file: Path, text: str) -> Iterator[tuple[str, list[str], str]]:
             if isinstance(content, dict)
             else [(row['image'], row['labels']) for row in content]
         )
-    except (ValueError, TypeError, KeyError) as error:
+    except (ValueError, TypeError, KeyError, RecursionError) as error:
         raise ValueError(
             f'{file}: expected {{"image": ["label", ...]}} or '
             f'[{{"image": ..., "labels": [...]}}]: {error!r}'
