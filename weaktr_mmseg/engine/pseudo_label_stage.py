@@ -2,19 +2,26 @@
 
 from __future__ import annotations
 
+import copy
+import hashlib
+import json
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
 import torch
 from mmengine.config import Config
-from mmengine.dist import all_reduce, barrier, get_dist_info, is_main_process
+from mmengine.dist import all_reduce, barrier, get_dist_info, get_world_size, is_main_process
+from mmengine.logging import print_log
 from mmengine.runner import Runner
+from mmseg.registry import METRICS
+from torch.utils.data import DataLoader
 
 from ..datasets.transforms.load_image import read_rgb
 from ..errors import WeakTrInputError
 from ..evaluation.cam_metric import OTSU
 from ..evaluation.score_files import confusion_scores, write_scores
+from ..progress import progress_bar
 from ..pseudo_labels.generate import (
     CAM_FOLDER,
     MASK_FOLDER,
@@ -24,7 +31,14 @@ from ..pseudo_labels.generate import (
     write_masks,
 )
 from . import stage_configs as stages
+from .generation_estimate import GenerationEstimate
+from .pending_batches import PredictionFiles
+from .stored_predictions import StoredPredictions
+from .summary import write_json
 
+CAM_VERSION = 1  # grows when an equal network gives other maps than before
+COARSE_FOLDER = 'coarse'
+RECORD_FILE = 'pseudo_labels.json'
 EXAMPLES = 6  # images that the report shows
 RULE_KEYS = ('crf', 'ignore_band', 'ignore_disagreement')
 # Name in the summary of each score of the metric.
@@ -55,36 +69,128 @@ class PseudoLabels:
 def generate_pseudo_labels(cfg: Config, checkpoint: str, folder: str | Path) -> PseudoLabels:
     """Writes the maps and masks of the split that ``test_dataloader`` of the CAM stage names.
 
-    Every process of a distributed run calls it and writes its share.
+    Every process of a distributed run calls it and writes its share. Files that an interrupted run
+    left are kept if they are whole and were made from the same network, data and rule; all scores
+    come from the files, so they do not depend on who wrote them when.
 
     Args:
         cfg: A resolved pipeline, see :func:`stage_configs.resolve_pipeline`; read are
             ``cam_stage``, ``pseudo_labels`` and what all stages share.
         checkpoint: Trained network of the CAM stage.
-        folder: Gets ``cams/<sample_id>.npz`` and ``masks/<sample_id>.png``.
+        folder: Gets ``cams/<sample_id>.npz``, ``masks/<sample_id>.png``, and, to score the coarse
+            maps of images with a mask, ``coarse/<sample_id>.npz``.
 
     Raises:
-        WeakTrInputError: If Otsu's method shall find the threshold in maps that are all alike.
+        WeakTrInputError: If Otsu's method shall find the threshold in maps that are all alike, or
+            the disk is too small.
     """
     folder = Path(folder)
-    writer = dict(type='WeakTrCAMWriter', folder=str(folder / CAM_FOLDER))
-    runner = Runner.from_cfg(
-        stages.cam_inference_config(cfg, checkpoint, [stages.cam_metric(cfg), writer])
+    files = PredictionFiles(
+        cams=str(folder / CAM_FOLDER),
+        coarse=str(folder / COARSE_FOLDER) if _predicts_coarse(cfg) else None,
+        config_hash=cam_config_hash(cfg, checkpoint),
+        threshold=cfg.pseudo_labels.get('threshold', OTSU),
     )
-    scores = runner.test()
+    dataset = _predict(cfg, checkpoint, files, folder)
+    scores = _score(cfg, dataset, files, folder)
     if 'cam/threshold' not in scores:
         raise WeakTrInputError(
             'pseudo_labels.threshold: all maps are alike, so Otsu finds none; set a number'
         )
     metrics = {name: scores.get(key) for name, key in SCORES.items()}
     threshold = scores['cam/threshold']
-    dataset = runner.test_dataloader.dataset
     metrics['pseudo_label_miou'] = _write_masks(cfg.pseudo_labels, dataset, threshold, folder)
-    split = stages.score_split_config(cfg, checkpoint)
-    if split is not None:
-        metrics['val_cam_miou_oracle'] = Runner.from_cfg(split).test().get('cam/fused_miou_oracle')
-    fixed = cfg.pseudo_labels.get('threshold', OTSU) != OTSU
-    return PseudoLabels(threshold, 'fixed' if fixed else 'label-free', metrics)
+    metrics.update(_score_split(cfg, checkpoint, folder))
+    chosen_by = 'label-free' if files.threshold == OTSU else 'fixed'
+    if is_main_process():
+        record = dict(
+            threshold=dict(value=threshold, chosen_by=chosen_by),
+            rule=_rule_options(cfg.pseudo_labels),
+            metrics=metrics,
+            images=len(dataset),
+            checkpoint=str(checkpoint),
+            config_hash=files.config_hash,
+        )
+        write_json(folder / RECORD_FILE, record)
+    return PseudoLabels(threshold, chosen_by, metrics)
+
+
+def cam_config_hash(cfg: Config, checkpoint: str | Path) -> str:
+    """Identifies what maps depend on besides image and labels, in 16 characters.
+
+    That is the network with its parameters (the bytes of the checkpoint) and the pipeline of the
+    test data, such as the scales. Names of classes stand in the files themselves.
+
+    Args:
+        cfg: A resolved pipeline.
+        checkpoint: Trained network of the CAM stage.
+    """
+    stage = cfg.cam_stage
+    model = {key: value for key, value in stage['model'].items() if key != 'init_cfg'}
+    pipeline = stage['test_dataloader']['dataset'].get('pipeline')
+    config = json.dumps((CAM_VERSION, model, pipeline), sort_keys=True, default=str)
+    digest = hashlib.blake2b(config.encode(), digest_size=8)
+    digest.update(Path(checkpoint).read_bytes())
+    return digest.hexdigest()
+
+
+def _predicts_coarse(cfg: Config) -> bool:
+    return bool((cfg.cam_stage['model'].get('test_cfg') or {}).get('coarse'))
+
+
+def _predict(cfg: Config, checkpoint: str, files: PredictionFiles, folder: Path) -> Any:
+    """Predicts what is missing; returns the data set."""
+    evaluator = [dict(type='WeakTrCAMWriter', folder=files.cams, config_hash=files.config_hash)]
+    if files.coarse is not None:
+        counter = dict(files._asdict(), type='WeakTrCoarseCounter', folder=files.coarse)
+        del counter['cams'], counter['coarse']
+        evaluator.insert(0, counter)  # so that a CAM file is the last of its image
+    stage = stages.cam_inference_config(cfg, checkpoint, evaluator)
+    stage.work_dir = str(folder)
+    for recorder in stages.find_configs(stage.custom_hooks, 'WeakTrHeadWeightHook'):
+        recorder['file'] = str(folder / Path(recorder['file']).name)
+    workers = cfg.pseudo_labels.get('workers', 0)
+    stage.test_dataloader['batch_sampler'] = dict(
+        type='WeakTrPendingBatchSampler', files=files._asdict(), workers=workers
+    )
+    runner = Runner.from_cfg(stage)
+    loader = runner.test_loop.dataloader
+    pending = torch.tensor(sum(len(batch) for batch in loader.batch_sampler))
+    all_reduce(pending)
+    total = len(loader.dataset)
+    if not pending:
+        print_log(f'CAMs of all {total:,} images are there', logger='current')
+        return loader.dataset
+    rule = LabelRule(0.5, **_rule_options(cfg.pseudo_labels))
+    processes = max(workers, 1) * get_world_size()
+    runner.register_hook(GenerationEstimate(Path(files.cams), rule, int(pending), total, processes))
+    runner.test()
+    barrier()
+    return loader.dataset
+
+
+def _score(cfg: Config, dataset: Any, files: PredictionFiles, folder: Path) -> dict[str, float]:
+    """Scores the files; the masks of the data set have no part in the threshold."""
+    metric = METRICS.build(
+        dict(stages.cam_metric(cfg), score_file=str(folder / 'scores_train.json'))
+    )
+    metric.dataset_meta = dataset.metainfo
+    stored = StoredPredictions(dataset, files)
+    loader = DataLoader(stored, batch_size=None, num_workers=cfg.pseudo_labels.get('workers', 0))
+    for sample in progress_bar(loader, len(stored), 'Scoring CAMs'):
+        metric.process(None, [sample])
+    return metric.evaluate(len(dataset))
+
+
+def _score_split(cfg: Config, checkpoint: str, folder: Path) -> dict[str, float | None]:
+    stage = stages.score_split_config(cfg, checkpoint)
+    if stage is None:
+        return {}
+    return dict(val_cam_miou_oracle=Runner.from_cfg(stage).test().get('cam/fused_miou_oracle'))
+
+
+def _rule_options(options: dict) -> dict[str, Any]:
+    return {key: copy.deepcopy(options[key]) for key in RULE_KEYS if key in options}
 
 
 def _write_masks(options: dict, dataset: Any, threshold: float, folder: Path) -> float | None:
@@ -97,7 +203,7 @@ def _write_masks(options: dict, dataset: Any, threshold: float, folder: Path) ->
     confusion = torch.from_numpy(
         write_masks(
             samples,
-            LabelRule(threshold, **{key: options[key] for key in RULE_KEYS if key in options}),
+            LabelRule(threshold, **_rule_options(options)),
             dataset.metainfo['palette'],
             read_rgb,
             workers=options.get('workers', 0),

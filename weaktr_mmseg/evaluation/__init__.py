@@ -3,6 +3,7 @@
 from .average_precision import mean_average_precision
 from .cam_metric import WeakTrCAMMetric
 from .cam_writer import WeakTrCAMWriter
+from .coarse_counter import WeakTrCoarseCounter
 from .optional_iou_metric import OptionalIoUMetric
 from .score_writer import WeakTrScoreWriter
 
@@ -10,6 +11,7 @@ __all__ = [
     'OptionalIoUMetric',
     'WeakTrCAMMetric',
     'WeakTrCAMWriter',
+    'WeakTrCoarseCounter',
     'WeakTrScoreWriter',
     'mean_average_precision',
 ]

@@ -66,13 +66,13 @@ class WeakTrCAMMetric(BaseMetric):
         self.score_histogram = np.zeros(SWEEP_STEPS, np.int64)
 
     def _new_sweep(self) -> ThresholdSweep:
-        thresholds = set(np.arange(SWEEP_STEPS) / SWEEP_STEPS)
-        if self.threshold != OTSU:
-            thresholds.add(float(self.threshold))
-        return ThresholdSweep(len(self.dataset_meta['classes']), sorted(thresholds))
+        return new_sweep(len(self.dataset_meta['classes']), self.threshold)
 
     def process(self, data_batch: Any, data_samples: Sequence[dict]) -> None:
-        """Adds a batch of predictions (``cams``, ``cam_classes``, ``class_scores``)."""
+        """Adds a batch of predictions (``cams``, ``cam_classes``, ``class_scores``).
+
+        ``coarse_counts``, see :func:`read_counts`, may stand for ``coarse_cams``.
+        """
         for sample in data_samples:
             scores, labels = sample['class_scores'], sample.get('image_labels')
             self.results.append((_array(scores), None if labels is None else _array(labels)))
@@ -90,6 +90,10 @@ class WeakTrCAMMetric(BaseMetric):
             if key in sample:
                 sweep = self.sweeps.setdefault(name, self._new_sweep())
                 sweep.update(_array(sample[key]), _array(sample['cam_classes']), truth)
+        if 'coarse_counts' in sample:
+            cells, counts = _array(sample['coarse_counts'])
+            sweep = self.sweeps.setdefault('coarse', self._new_sweep())
+            sweep.counts.reshape(-1)[cells] += counts
 
     def evaluate(self, size: int) -> dict[str, float]:
         """Sums the histograms over processes and computes the scores.
@@ -154,6 +158,14 @@ class WeakTrCAMMetric(BaseMetric):
                 maps={name: sweep_scores(sweep, threshold) for name, sweep in self.sweeps.items()},
             ),
         )
+
+
+def new_sweep(num_classes: int, threshold: float | str) -> ThresholdSweep:
+    """An empty sweep over steps of 0.01 and the threshold of the run, if that is a number."""
+    thresholds = set(np.arange(SWEEP_STEPS) / SWEEP_STEPS)
+    if threshold != OTSU:
+        thresholds.add(float(threshold))
+    return ThresholdSweep(num_classes, sorted(thresholds))
 
 
 def _array(value: Tensor | np.ndarray) -> np.ndarray:

@@ -38,16 +38,17 @@ class WeakTrCAMWriter(BaseMetric):
         self.config_hash = config_hash
 
     def process(self, data_batch: Any, data_samples: Sequence[dict]) -> None:
-        """Writes a batch of predictions (``cams``, ``cam_classes``)."""
+        """Writes a batch of predictions (``cams``, ``cam_classes``, ``class_scores``)."""
         foreground = self.dataset_meta['classes'][1:]
         for sample in data_samples:
-            class_ids = sample['cam_classes'].tolist()
+            class_ids, scores = sample['cam_classes'].tolist(), sample.get('class_scores')
             write_cams(
                 self.folder / f'{sample["sample_id"]}.npz',
                 sample['cams'].cpu().numpy(),
                 class_ids,
                 [foreground[class_id] for class_id in class_ids],
                 self.config_hash,
+                None if scores is None else scores.cpu().numpy(),
             )
 
     def evaluate(self, size: int) -> dict[str, float]:

@@ -9,12 +9,14 @@ import zlib
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import numpy as np
 from PIL import Image
+from PIL.PngImagePlugin import PngInfo
 
 IGNORE_INDEX = 255
+STAMP_KEY = 'weaktr'  # of the text chunk in a mask
 # What NumPy raises on torn, damaged and foreign files.
 UNREADABLE = (
     OSError,
@@ -33,16 +35,19 @@ class CAMFile(NamedTuple):
     """Class activation maps of one image.
 
     Attributes:
-        cams: Maps of the present classes in [0, 1], (K, H, W), float16 on disk.
+        cams: Maps of the present classes in [0, 1], (K, H, W), the size of the image; float16 on
+            disk.
         class_ids: Foreground ids (0-based, background not counted), int64 (K,).
         class_names: Names of the present classes, ``K`` strings.
         config_hash: Identifies the configuration and checkpoint that made the maps.
+        class_scores: Predicted probability of every class, float32 (C,), or None.
     """
 
     cams: np.ndarray
     class_ids: np.ndarray
     class_names: tuple[str, ...]
     config_hash: str
+    class_scores: np.ndarray | None = None
 
 
 @contextmanager
@@ -54,6 +59,9 @@ def atomic_path(path: str | os.PathLike) -> Iterator[Path]:
 
     Args:
         path: Final path; missing parent folders are made.
+
+    Raises:
+        OSError: If the disk is full, for one; ``filename`` is the final path.
     """
     path = Path(path)
     path.parent.mkdir(parents=True, exist_ok=True)
@@ -63,6 +71,10 @@ def atomic_path(path: str | os.PathLike) -> Iterator[Path]:
         yield Path(name)
         os.chmod(name, 0o666 & ~_umask())
         os.replace(name, path)
+    except OSError as error:
+        if error.filename in (None, name):
+            error.filename = str(path)  # what a user knows
+        raise
     finally:
         Path(name).unlink(missing_ok=True)
 
@@ -79,8 +91,11 @@ def write_cams(
     class_ids: Sequence[int],
     class_names: Sequence[str],
     config_hash: str = '',
+    class_scores: np.ndarray | None = None,
 ) -> None:
     """Writes the maps of one image as compressed float16 ``.npz`` without pickle.
+
+    Equal contents make equal files, byte for byte.
 
     Args:
         path: Target file.
@@ -88,6 +103,7 @@ def write_cams(
         class_ids: Foreground ids, ``K``.
         class_names: Their names, ``K``.
         config_hash: Identifies what made the maps.
+        class_scores: Predicted probability of every class, (C,), if known.
 
     Raises:
         ValueError: If the lengths of maps, ids and names differ.
@@ -97,14 +113,16 @@ def write_cams(
             f'{path}: expected as many maps as ids and names, got '
             f'{len(cams)}, {len(class_ids)} and {len(class_names)}'
         )
+    arrays: dict[str, Any] = dict(
+        cams=np.asarray(cams, dtype=np.float16),
+        class_ids=np.asarray(class_ids, dtype=np.int64),
+        class_names=np.asarray(class_names, dtype=np.str_),
+        config_hash=np.asarray(config_hash, dtype=np.str_),
+    )
+    if class_scores is not None:
+        arrays['class_scores'] = np.asarray(class_scores, dtype=np.float32)
     with atomic_path(path) as temporary, temporary.open('wb') as file:
-        np.savez_compressed(
-            file,
-            cams=np.asarray(cams, dtype=np.float16),
-            class_ids=np.asarray(class_ids, dtype=np.int64),
-            class_names=np.asarray(class_names, dtype=np.str_),
-            config_hash=np.asarray(config_hash, dtype=np.str_),
-        )
+        np.savez_compressed(file, **arrays)
 
 
 def read_cams(path: str | Path) -> CAMFile:
@@ -121,6 +139,7 @@ def read_cams(path: str | Path) -> CAMFile:
                 arrays['class_ids'],
                 tuple(arrays['class_names'].tolist()),
                 str(arrays['config_hash']),
+                arrays.get('class_scores'),
             )
     except FileNotFoundError:
         raise
@@ -138,20 +157,26 @@ def read_cams(path: str | Path) -> CAMFile:
     return content
 
 
-def write_mask(path: str | Path, mask: np.ndarray, palette: Sequence[Sequence[int]]) -> None:
+def write_mask(
+    path: str | Path, mask: np.ndarray, palette: Sequence[Sequence[int]], stamp: str = ''
+) -> None:
     """Writes a label map as palette PNG, 255 (ignore) in near-white.
 
     Args:
         path: Target file, ``.png``.
         mask: Labels, uint8 (H, W).
         palette: RGB colour of each label, background first.
+        stamp: Says what the mask was made from; kept as text in the PNG.
     """
     colours = np.full((256, 3), 224, dtype=np.uint8)
     colours[: len(palette)] = palette
     image = Image.fromarray(np.ascontiguousarray(mask, dtype=np.uint8))
     image.putpalette(colours.tobytes())
+    text = PngInfo()
+    if stamp:
+        text.add_text(STAMP_KEY, stamp)
     with atomic_path(path) as temporary:
-        image.save(temporary, format='PNG')
+        image.save(temporary, format='PNG', pnginfo=text)
 
 
 def read_mask(path: str | Path) -> np.ndarray:
@@ -160,14 +185,20 @@ def read_mask(path: str | Path) -> np.ndarray:
     Raises:
         ValueError: If the file is no image with one channel of labels.
     """
+    return read_stamped_mask(path)[0]
+
+
+def read_stamped_mask(path: str | Path) -> tuple[np.ndarray, str]:
+    """Reads a mask as :func:`read_mask` does, and its stamp, which is empty if there is none."""
     try:
         with Image.open(path) as image:
             mode = image.mode
             mask = np.array(image)
+            stamp = str(image.info.get(STAMP_KEY, ''))
     except FileNotFoundError:
         raise
     except (OSError, SyntaxError) as error:
         raise ValueError(f'{path}: expected a mask (PNG), could not read it: {error}') from error
     if mask.ndim != 2 or mask.dtype != np.uint8:
         raise ValueError(f'{path}: expected one 8-bit channel of labels, got image mode {mode}')
-    return mask
+    return mask, stamp

@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
+import hashlib
+import json
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
 from functools import partial
+from pathlib import Path
 from typing import Callable, NamedTuple
 
 import numpy as np
@@ -12,12 +15,20 @@ import torch
 from torch.utils.data import DataLoader, Dataset
 
 from ..progress import progress_bar
-from .cam_files import IGNORE_INDEX, CAMFile, read_cams, read_mask, write_mask
+from .cam_files import (
+    IGNORE_INDEX,
+    CAMFile,
+    read_cams,
+    read_mask,
+    read_stamped_mask,
+    write_mask,
+)
 from .dense_crf import BilateralTerm, DenseCRF, GaussianTerm, refine_label_map
 from .labelling import label_map
 
 CAM_FOLDER = 'cams'
 MASK_FOLDER = 'masks'
+RULE_VERSION = 1  # grows when equal rules give other masks than before
 
 
 @dataclass(frozen=True)
@@ -52,6 +63,18 @@ class LabelRule:
             raise ValueError('ignore_disagreement: expected a crf to compare with, got crf=None')
         if self.crf is not None:
             object.__setattr__(self, '_crf', _build_crf(self.crf))
+
+    def stamp(self, cams: str | Path) -> str:
+        """What a mask depends on, in 32 characters: this rule and every byte of the CAM file.
+
+        Raises:
+            FileNotFoundError: If there is no such file.
+        """
+        options = (self.threshold, self.crf, self.ignore_band, self.ignore_disagreement)
+        digest = hashlib.blake2b(digest_size=16)
+        digest.update(json.dumps((RULE_VERSION, *options), sort_keys=True).encode())
+        digest.update(Path(cams).read_bytes())
+        return digest.hexdigest()
 
     def apply(self, cam_file: CAMFile, image: np.ndarray | None = None) -> np.ndarray:
         """Makes a label map.
@@ -99,7 +122,10 @@ class MaskSample(NamedTuple):
 
 
 class _MaskWriter(Dataset):
-    """Item ``i`` writes the mask of sample ``i`` and gives its confusion matrix."""
+    """Item ``i`` writes the mask of sample ``i`` and gives its confusion matrix.
+
+    A readable mask with the stamp that it would get is kept.
+    """
 
     def __init__(
         self,
@@ -118,13 +144,24 @@ class _MaskWriter(Dataset):
 
     def __getitem__(self, index: int) -> np.ndarray:
         sample = self.samples[index]
-        image = self.read_image(sample.image) if self.rule.crf else None
-        labels = self.rule.apply(read_cams(sample.cams), image)
-        write_mask(sample.mask, labels, self.palette)
+        stamp = self.rule.stamp(sample.cams)
+        labels = _finished_mask(sample.mask, stamp)
+        if labels is None:
+            image = self.read_image(sample.image) if self.rule.crf else None
+            labels = self.rule.apply(read_cams(sample.cams), image)
+            write_mask(sample.mask, labels, self.palette, stamp)
         classes = len(self.palette)
         if sample.truth is None:
             return np.zeros((classes, classes), np.int64)
         return confusion_matrix(read_mask(sample.truth), labels, classes)
+
+
+def _finished_mask(path: str, stamp: str) -> np.ndarray | None:
+    try:
+        labels, found = read_stamped_mask(path)
+    except (FileNotFoundError, ValueError):
+        return None
+    return labels if found == stamp else None
 
 
 def write_masks(
@@ -135,6 +172,8 @@ def write_masks(
     workers: int = 0,
 ) -> np.ndarray:
     """Writes the masks of all samples.
+
+    Masks that an interrupted run with the same rule made of the same CAM files are kept.
 
     Args:
         samples: What to read and to write.
