@@ -1,0 +1,169 @@
+"""Draws what the CAM stage makes of images, files in, files out."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from mmengine.config import Config
+from PIL import Image
+
+from ..datasets.transforms.load_image import read_rgb
+from ..errors import WeakTrInputError
+from ..evaluation.cam_metric import OTSU, SWEEP_STEPS
+from ..inference.cams import CAMInspection, CAMInspector
+from ..inference.images import ImageFile, find_images
+from ..inference.known_images import known_images
+from ..inference.models import build_cam_model, cam_stage_config
+from ..progress import progress_bar
+from ..pseudo_labels.cam_files import CAMFile, read_mask
+from ..pseudo_labels.generate import LabelRule
+from ..pseudo_labels.labelling import winning_class
+from ..pseudo_labels.thresholds import otsu_threshold
+from .cam_figures import cam_figure, head_figure
+from .panels import save_figure
+
+RULE_KEYS = ('crf', 'ignore_band', 'ignore_disagreement')
+
+
+@dataclass(frozen=True)
+class CAMPictureOptions:
+    """What the user may say about the pictures.
+
+    Attributes:
+        labels: Names of the classes in the images; None takes those of the data set, or predicts.
+        masks: Folder with a mask ``<image name>.png`` for each image.
+        score_threshold: Probability above which an image without labels has a class.
+        threshold: Background score of the pseudo label; None takes that of the run.
+        short_side: Longest allowed short side of an image; None for the default.
+    """
+
+    labels: Sequence[str] | None = None
+    masks: str | Path | None = None
+    score_threshold: float = 0.5
+    threshold: float | None = None
+    short_side: int | None = None
+
+
+def visualize_cams(
+    cfg: Config,
+    checkpoint: str | Path,
+    inputs: Sequence[str | Path],
+    out_dir: str | Path,
+    options: CAMPictureOptions | None = None,
+    device: str = 'cpu',
+) -> list[str]:
+    """Writes two figures per image, ``<name>_cams.png`` and ``<name>_heads.png``.
+
+    Args:
+        cfg: Config of a pipeline or of a CAM stage.
+        checkpoint: Weights of the CAM stage.
+        inputs: Images and folders of images.
+        out_dir: Where the figures go.
+        options: Choices of the user.
+        device: Where the network runs.
+
+    Returns:
+        A line for each image that could not be drawn.
+
+    Raises:
+        WeakTrInputError: If config, checkpoint, labels or inputs are at fault.
+    """
+    options = options or CAMPictureOptions()
+    stage = cam_stage_config(cfg)
+    files = find_images(inputs, exclude=out_dir)
+    model = build_cam_model(stage, checkpoint, device)
+    inspector = CAMInspector(model, stage, options.score_threshold, options.short_side)
+    classes, palette = model.dataset_meta['classes'], model.dataset_meta['palette']
+    given = None if options.labels is None else _class_ids(options.labels, classes)
+    known = known_images(stage, [file.path for file in files])
+
+    seen: list[tuple[ImageFile, CAMInspection, str]] = []
+    faults = []
+    for file in progress_bar(files, desc='Class activation maps'):
+        info = known.get(file.path.resolve(), {})
+        labels = info.get('image_labels') if given is None else given
+        origin = 'predicted' if labels is None else 'given' if given is not None else 'data set'
+        try:
+            seen.append((file, inspector.inspect(read_rgb(str(file.path)), labels), origin))
+        except (OSError, ValueError) as error:
+            faults.append(str(error))
+    if not seen:
+        return faults
+    threshold, chosen_by = _threshold(cfg, checkpoint, options, [item for _, item, _ in seen])
+    rule_options = {k: v for k, v in (cfg.get('pseudo_labels') or {}).items() if k in RULE_KEYS}
+    rule = LabelRule(threshold, **rule_options)
+    for file, item, origin in seen:
+        maps = CAMFile(item.fused, item.class_ids, (), '')
+        labels = rule.apply(maps, np.ascontiguousarray(item.image))
+        truth = _truth(file, known, options.masks, item.image.shape[:2])
+        title = f'{file.name}\nclasses: {origin}, background score: {threshold:.2f} ({chosen_by})'
+        target = Path(out_dir) / file.name
+        figure = cam_figure(item, labels, truth, classes, palette, title)
+        save_figure(figure, f'{target}_cams.png')
+        save_figure(head_figure(item, classes, file.name), f'{target}_heads.png')
+    return faults
+
+
+def _class_ids(names: Sequence[str], classes: Sequence[str]) -> list[int]:
+    foreground = list(classes[1:])
+    unknown = [name for name in names if name not in foreground]
+    if unknown:
+        raise WeakTrInputError(
+            f'labels: {", ".join(map(repr, unknown))} unknown, expected of {", ".join(foreground)}'
+        )
+    return sorted(foreground.index(name) for name in set(names))
+
+
+def _threshold(
+    cfg: Config,
+    checkpoint: str | Path,
+    options: CAMPictureOptions,
+    seen: Sequence[CAMInspection],
+) -> tuple[float, str]:
+    """Background score and who chose it: the user, the config, the run, or these images."""
+    if options.threshold is not None:
+        return options.threshold, 'given'
+    configured = (cfg.get('pseudo_labels') or {}).get('threshold', OTSU)
+    if configured != OTSU:
+        return float(configured), 'config'
+    recorded = _recorded_threshold(Path(checkpoint).resolve().parents)
+    if recorded is not None:
+        return recorded, 'of the run'
+    histogram = np.zeros(SWEEP_STEPS, np.int64)
+    for item in seen:
+        score, _ = winning_class(item.fused, item.class_ids)
+        bins = np.minimum(score * SWEEP_STEPS, SWEEP_STEPS - 1).astype(np.int64)
+        histogram += np.bincount(bins.ravel(), minlength=SWEEP_STEPS)
+    if np.count_nonzero(histogram) < 2:
+        return 0.5, 'default'
+    return otsu_threshold(histogram), 'Otsu on these images'
+
+
+def _recorded_threshold(folders: Sequence[Path]) -> float | None:
+    """Threshold in the ``summary.json`` of the run that a checkpoint lies in."""
+    for folder in folders[:2]:
+        try:
+            summary: dict[str, Any] = json.loads((folder / 'summary.json').read_text())
+            return float(summary['threshold']['value'])
+        except (OSError, ValueError, KeyError, TypeError):
+            continue
+    return None
+
+
+def _truth(
+    file: ImageFile, known: dict, masks: str | Path | None, size: tuple[int, int]
+) -> np.ndarray | None:
+    """The mask of an image at the size of its maps, uint8 (H, W), if there is one."""
+    path = known.get(file.path.resolve(), {}).get('seg_map_path')
+    if masks is not None:
+        beside = Path(masks) / f'{file.path.stem}.png'
+        path = beside if beside.is_file() else path
+    if path is None:
+        return None
+    mask = Image.fromarray(read_mask(path))
+    return np.array(mask.resize((size[1], size[0]), Image.NEAREST))
