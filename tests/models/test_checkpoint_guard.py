@@ -8,6 +8,7 @@ import torch
 from mmengine.runner.checkpoint import load_state_dict
 from torch import nn
 
+from weaktr_mmseg.errors import WeakTrInputError
 from weaktr_mmseg.models.checkpoint_guard import guard_class_ids, guard_layout
 from weaktr_mmseg.models.gradient_clipping_head import WeakTrGradientClippingHead
 
@@ -28,6 +29,13 @@ def test_refuses_original_coco_ids(classes, original):
     message = rf'head\.weight: expected {classes} classes .* has {original} by the original ids'
     with pytest.raises(ValueError, match=message):
         load_state_dict(Segmentor(classes), state)
+
+
+@pytest.mark.parametrize('other', [1, 5, 7, 90])
+def test_refuses_other_classes(other):
+    message = rf'^head\.weight: expected 6 classes, but the checkpoint has {other}$'
+    with pytest.raises(WeakTrInputError, match=message):
+        load_state_dict(Segmentor(6), {'head.weight': torch.zeros(other, 4)})
 
 
 @pytest.mark.parametrize(

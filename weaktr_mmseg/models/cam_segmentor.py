@@ -12,6 +12,7 @@ from mmseg.structures import SegDataSample
 from torch import Tensor
 
 from .checkpoint_guard import guard_layout
+from .memory_retry import predict_within_memory
 from .weaktr_vit import WeakTrFeatures
 
 NORMALIZE_EPS = 1e-8
@@ -26,7 +27,9 @@ class WeakTrCAMSegmentor(BaseSegmentor):
         cam_head: Config of :class:`WeakTrCAMHead`.
         data_preprocessor: Config of :class:`WeakTrDataPreprocessor`.
         test_cfg: ``coarse`` (also predict coarse maps, default False), ``score_threshold`` (class
-            probability above which an image without labels gets a map, default 0.5).
+            probability above which an image without labels gets a map, default 0.5),
+            ``memory_scales`` (factors by which an image that does not fit into memory may be
+            shrunk, default none).
         train_cfg: Unused, accepted as every segmentor of mmseg does.
         init_cfg: Initialisation config of mmengine.
     """
@@ -47,6 +50,7 @@ class WeakTrCAMSegmentor(BaseSegmentor):
         test_cfg = test_cfg or {}
         self.predict_coarse = test_cfg.get('coarse', False)
         self.score_threshold = test_cfg.get('score_threshold', 0.5)
+        self.memory_scales = tuple(test_cfg.get('memory_scales', ()))
         guard_layout(self)
 
     def extract_feat(self, inputs: Tensor) -> WeakTrFeatures:
@@ -82,7 +86,8 @@ class WeakTrCAMSegmentor(BaseSegmentor):
     ) -> Sequence[SegDataSample]:
         """Computes multi-scale, mirrored class activation maps at the original image size.
 
-        Samples whose scales have equal sizes run as one batch, an image and its mirror together.
+        Samples whose scales have equal sizes run as one batch, an image and its mirror together;
+        see :func:`predict_within_memory` for what happens if that is too much.
 
         Args:
             inputs: Normalised images, float (B, 3, H, W), or for each sample a list of its
@@ -100,9 +105,19 @@ class WeakTrCAMSegmentor(BaseSegmentor):
         if data_samples is None:
             data_samples = [SegDataSample() for _ in inputs]
         for group in self._equal_sizes(inputs, data_samples):
-            scales = [torch.cat(images) for images in zip(*(inputs[i] for i in group))]
-            self._predict_group(scales, [data_samples[i] for i in group])
+            predict_within_memory(
+                self._predict_group,
+                [inputs[i] for i in group],
+                [data_samples[i] for i in group],
+                self.memory_scales,
+            )
         return data_samples
+
+    def _maps(self, images: Tensor, classes: Tensor | None) -> tuple[Tensor, Tensor, Tensor]:
+        """Class logits (B, C), fine and coarse maps (B, K, h, w) of images (B, 3, H, W)."""
+        features = self.extract_feat(images)
+        maps = self.cam_head.activation_maps(features, classes)
+        return self.cam_head.class_token_logits(features), maps.fine, maps.coarse
 
     @staticmethod
     def _equal_sizes(
@@ -116,21 +131,30 @@ class WeakTrCAMSegmentor(BaseSegmentor):
             groups.setdefault(key, []).append(index)
         return list(groups.values())
 
-    def _predict_group(self, scales: list[Tensor], samples: list[SegDataSample]) -> None:
-        """Adds predictions to samples of equal sizes; scales are tensors (B, 3, h, w)."""
+    def _predict_group(
+        self, scales: list[Tensor], samples: list[SegDataSample], apart: bool = False
+    ) -> None:
+        """Adds predictions to samples of equal sizes.
+
+        Args:
+            scales: Tensors (B, 3, h, w).
+            samples: ``B`` samples.
+            apart: Run the mirror images in a batch of their own.
+        """
         size = _map_size(samples[0], scales)
         labels = _known_labels(samples)  # (B, C) or None
         classes = None if labels is None else labels.any(dim=0).nonzero().flatten()  # (K,)
         logits = fine = coarse = scales[0].new_zeros(())
         for images in scales:
-            features = self.extract_feat(torch.cat((images, images.flip(3))))
-            maps = self.cam_head.activation_maps(features, classes)
-            logits = logits + self.cam_head.class_token_logits(features).unflatten(0, (2, -1)).mean(
-                0
-            )
-            fine = fine + _merge_mirror(maps.fine, size)
+            batches = (images, images.flip(3))
+            outputs = [
+                self._maps(batch, classes) for batch in (batches if apart else [torch.cat(batches)])
+            ]
+            class_logits, fine_maps, coarse_maps = (torch.cat(parts) for parts in zip(*outputs))
+            logits = logits + class_logits.unflatten(0, (2, -1)).mean(0)
+            fine = fine + _merge_mirror(fine_maps, size)
             if self.predict_coarse:
-                coarse = coarse + _merge_mirror(maps.coarse, size)
+                coarse = coarse + _merge_mirror(coarse_maps, size)
 
         scores = (logits / len(scales)).sigmoid()  # (B, C)
         present = scores > self.score_threshold if labels is None else labels  # (B, C)

@@ -4,23 +4,82 @@ from __future__ import annotations
 
 from typing import Any
 
+import torch
+from mmengine.structures import PixelData
 from mmseg.models import EncoderDecoder
+from mmseg.models.utils import resize
 from mmseg.registry import MODELS
+from mmseg.structures import SegDataSample
+from torch import Tensor
 
 from .checkpoint_guard import guard_layout
+
+MAX_LOGITS = 1 << 28  # 1 GiB of float32: 21 classes at 4000 x 3200 pixels
 
 
 @MODELS.register_module()
 class WeakTrSegmentor(EncoderDecoder):
-    """mmseg's encoder-decoder that refuses an authors' checkpoint before its conversion.
+    """mmseg's encoder-decoder for any image and with care about checkpoints.
+
+    It refuses an authors' checkpoint before its conversion. The parent resizes the logits of all
+    classes to the original size, 6 GB for a panorama of 12,000 x 6,000 pixels and VOC's classes;
+    where that is more than ``MAX_LOGITS`` numbers, the classes are resized one by one and only the
+    prediction is kept.
 
     Args:
         **kwargs: see :class:`mmseg.models.EncoderDecoder`.
 
     Raises:
-        ValueError: when parameters with the authors' names are loaded.
+        WeakTrInputError: when parameters with the authors' names are loaded.
     """
 
     def __init__(self, **kwargs: Any) -> None:
         super().__init__(**kwargs)
         guard_layout(self)
+
+    def postprocess_result(
+        self, seg_logits: Tensor, data_samples: list[SegDataSample] | None = None
+    ) -> list[SegDataSample]:
+        """Add predictions to samples.
+
+        Args:
+            seg_logits: logits of the padded inputs, (B, K, H, W).
+            data_samples: ``B`` samples.
+
+        Returns:
+            The samples with ``pred_sem_seg`` and, unless the image is very large, ``seg_logits``.
+        """
+        if data_samples is None or len(data_samples) != len(seg_logits):
+            return super().postprocess_result(seg_logits, data_samples)
+        for index, sample in enumerate(data_samples):
+            height, width = sample.metainfo['ori_shape'][:2]
+            logits = seg_logits[index : index + 1]
+            if height * width * logits.size(1) <= MAX_LOGITS or logits.size(1) == 1:
+                super().postprocess_result(logits, [sample])
+            else:
+                labels = self._labels(logits, sample.metainfo)
+                sample.set_data({'pred_sem_seg': PixelData(data=labels)})
+        return data_samples
+
+    def _labels(self, logits: Tensor, meta: dict) -> Tensor:
+        """Most likely class at the original size, (1, H, W), of padded logits (1, K, h, w)."""
+        left, right, top, bottom = meta.get('img_padding_size', meta.get('padding_size', [0] * 4))
+        height, width = logits.shape[-2:]
+        logits = logits[..., top : height - bottom, left : width - right]
+        if meta.get('flip'):
+            logits = logits.flip(3 if meta['flip_direction'] == 'horizontal' else 2)
+        best = labels = logits.new_zeros(())
+        for class_id, plane in enumerate(logits.split(1, dim=1)):
+            plane = resize(
+                plane,
+                size=meta['ori_shape'][:2],
+                mode='bilinear',
+                align_corners=self.align_corners,
+                warning=False,
+            )[0]  # (1, H, W)
+            if class_id == 0:
+                best, labels = plane, torch.zeros_like(plane, dtype=torch.int64)
+                continue
+            labels[plane > best] = class_id
+            best = torch.maximum(best, plane)
+        return labels
