@@ -7,7 +7,6 @@ from mmseg.structures import SegDataSample
 from weaktr_mmseg.errors import WeakTrInputError
 from weaktr_mmseg.models.memory_retry import is_out_of_memory
 
-
 OUT_OF_MEMORY = torch.cuda.OutOfMemoryError('CUDA out of memory')
 
 
