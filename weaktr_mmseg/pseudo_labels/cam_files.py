@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import struct
 import tempfile
 import zipfile
 import zlib
@@ -17,7 +18,7 @@ from PIL.PngImagePlugin import PngInfo
 
 IGNORE_INDEX = 255
 STAMP_KEY = 'weaktr'  # of the text chunk in a mask
-# What NumPy raises on torn, damaged and foreign files.
+# What NumPy and Pillow raise on torn, damaged and foreign files.
 UNREADABLE = (
     OSError,
     EOFError,
@@ -25,9 +26,14 @@ UNREADABLE = (
     ValueError,
     TypeError,
     AttributeError,
-    NotImplementedError,
+    ArithmeticError,
+    MemoryError,
+    RuntimeError,
+    SyntaxError,
+    struct.error,
     zipfile.BadZipFile,
     zlib.error,
+    Image.DecompressionBombError,
 )
 
 
@@ -72,7 +78,7 @@ def atomic_path(path: str | os.PathLike) -> Iterator[Path]:
         os.chmod(name, 0o666 & ~_umask())
         os.replace(name, path)
     except OSError as error:
-        if error.filename in (None, name):
+        if error.errno is not None and error.filename in (None, name):
             error.filename = str(path)  # what a user knows
         raise
     finally:
@@ -147,6 +153,9 @@ def read_cams(path: str | Path) -> CAMFile:
         raise ValueError(
             f'{path}: expected a CAM file (.npz), could not read it: {error}'
         ) from error
+    ids = content.class_ids
+    if ids.ndim != 1 or ids.dtype.kind not in 'iu' or not ((ids >= 0) & (ids < IGNORE_INDEX)).all():
+        raise ValueError(f'{path}: expected class_ids 0..254 (K,), got {ids.dtype} {ids.shape}')
     if content.cams.ndim != 3 or not (
         len(content.cams) == len(content.class_ids) == len(content.class_names)
     ):
@@ -197,7 +206,7 @@ def read_stamped_mask(path: str | Path) -> tuple[np.ndarray, str]:
             stamp = str(image.info.get(STAMP_KEY, ''))
     except FileNotFoundError:
         raise
-    except (OSError, SyntaxError) as error:
+    except UNREADABLE as error:
         raise ValueError(f'{path}: expected a mask (PNG), could not read it: {error}') from error
     if mask.ndim != 2 or mask.dtype != np.uint8:
         raise ValueError(f'{path}: expected one 8-bit channel of labels, got image mode {mode}')

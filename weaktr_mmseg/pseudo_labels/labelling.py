@@ -29,10 +29,26 @@ def winning_class(
     """
     if len(cams) == 0:
         return np.zeros(cams.shape[1:], cams.dtype), np.zeros(cams.shape[1:], np.uint8)
-    winner = cams.argmax(axis=0)
-    score = np.take_along_axis(cams, winner[None], axis=0)[0]
+    score, winner = winning_map(cams)
     labels = np.asarray(class_ids, dtype=np.uint8) + 1
-    return score, labels[winner]
+    return score, labels.take(winner)
+
+
+def winning_map(cams: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+    """Maximum and argmax over maps, several times as fast as ``argmax(axis=0)`` for few of them.
+
+    Args:
+        cams: Maps, float (K, H, W), ``0 < K < 256``; the first of equal scores wins.
+
+    Returns:
+        Score, float (H, W), and index of the map, uint8 (H, W).
+    """
+    score = cams[0].copy()
+    winner = np.zeros(score.shape, np.uint8)
+    for index in range(1, len(cams)):
+        np.copyto(winner, np.uint8(index), where=cams[index] > score)
+        np.maximum(score, cams[index], out=score)
+    return score, winner
 
 
 def label_map(

@@ -8,7 +8,9 @@ from typing import NamedTuple
 import numpy as np
 
 from .cam_files import IGNORE_INDEX
-from .labelling import winning_class
+from .labelling import winning_map
+
+MAX_CELLS = 2**16
 
 
 class SweepResult(NamedTuple):
@@ -64,6 +66,10 @@ class ThresholdSweep:
         if self.thresholds.ndim != 1 or (np.diff(self.thresholds) <= 0).any():
             raise ValueError(f'thresholds: expected strictly ascending numbers, got {thresholds}')
         self._bins = len(self.thresholds) + 1
+        # Row of each label: its own, one for 255, one for unknown labels.
+        self._rows = np.full(256, num_classes + 1, np.int32)
+        self._rows[:num_classes] = np.arange(num_classes)
+        self._rows[IGNORE_INDEX] = num_classes
         # counts[truth, winner, bin]: bin b holds scores above exactly b thresholds
         self.counts = np.zeros((num_classes, num_classes, self._bins), dtype=np.int64)
 
@@ -75,7 +81,7 @@ class ThresholdSweep:
         Args:
             cams: Maps in [0, 1], float (K, H, W).
             class_ids: Foreground ids (0-based), ``K``.
-            truth: Labels, uint8 (H, W), 255 left out.
+            truth: Labels, integer (H, W), 255 left out.
 
         Raises:
             ValueError: If sizes differ, or an id or a label of the truth is unknown.
@@ -88,18 +94,33 @@ class ThresholdSweep:
             raise ValueError(
                 f'class_ids: expected ids below {self.num_classes - 1}, got {max(class_ids)}'
             )
-        score, winner = winning_class(cams, class_ids)
-        valid = truth != IGNORE_INDEX
-        known = truth[valid].astype(np.int64)
-        if known.size and known.max() >= self.num_classes:
-            raise ValueError(
-                f'truth: expected labels below {self.num_classes} or 255, got {known.max()}'
-            )
+        if truth.dtype != np.uint8:
+            if truth.size and not 0 <= truth.min() <= truth.max() <= IGNORE_INDEX:
+                raise ValueError(
+                    f'truth: expected labels below {self.num_classes} or 255, '
+                    f'got {truth.min()} to {truth.max()}'
+                )
+            truth = truth.astype(np.uint8)
+        present = np.asarray(class_ids, dtype=np.int64) + 1  # labels, of background without maps
+        maps, labels = (cams, present) if len(cams) else (np.zeros((1, *truth.shape)), [0])
+        score, winner = winning_map(maps)  # (H, W) each
         # The comparison is made in the precision of the scores, as argmax of [t, cams...] does.
         edges = self.thresholds.astype(score.dtype)
-        above = np.searchsorted(edges, score[valid], side='left')
-        cell = (known * self.num_classes + winner[valid]) * self._bins + above
-        self.counts += np.bincount(cell, minlength=self.counts.size).reshape(self.counts.shape)
+        cell = self._rows.take(truth)
+        cell *= len(labels)
+        cell += winner
+        cell *= self._bins
+        cell += count_below(edges, score)
+        counts = np.bincount(
+            cell.ravel(), minlength=(self.num_classes + 2) * len(labels) * self._bins
+        )
+        counts = counts.reshape(-1, len(labels), self._bins)
+        if counts[-1].any():
+            highest = truth[truth != IGNORE_INDEX].max()
+            raise ValueError(
+                f'truth: expected labels below {self.num_classes} or 255, got {highest}'
+            )
+        self.counts[:, labels] += counts[: self.num_classes]
 
     def confusion(self) -> np.ndarray:
         """Confusion matrix at each threshold, int64 (T, truth, prediction)."""
@@ -118,6 +139,40 @@ class ThresholdSweep:
         with np.errstate(invalid='ignore'):
             iou = 100.0 * np.where(union > 0, hit / np.maximum(union, 1), np.nan)
         return SweepResult(self.thresholds, iou, np.nanmean(iou, axis=1))
+
+
+def count_below(edges: np.ndarray, values: np.ndarray) -> np.ndarray:
+    """Counts for each value the edges below it, as ``searchsorted(edges, values, 'left')`` does.
+
+    Values are sent to equal cells so small that none holds two edges; multiplying by a power of 2
+    and truncating never changes the order of two numbers, so all edges in lower cells are below,
+    none in higher cells is, and one comparison decides about the edge in the value's own cell.
+
+    Args:
+        edges: Ascending, float (T,).
+        values: Any shape, of the dtype of the edges.
+
+    Returns:
+        int32, of the shape of the values.
+    """
+    wide = np.result_type(edges, np.float32)
+    edges, values = edges.astype(wide), values.astype(wide, copy=False)
+    cells = 1
+    while (np.diff(_cell_of(edges, cells)) == 0).any():
+        cells *= 2
+        if cells > MAX_CELLS:  # edges closer than that, or several outside of [0, 1]
+            return np.searchsorted(edges, values, side='left').astype(np.int32)
+    below = np.searchsorted(_cell_of(edges, cells), np.arange(cells + 1)).astype(np.int32)
+    own = np.full(cells + 1, np.inf, wide)
+    own[_cell_of(edges, cells)] = edges
+    cell = _cell_of(values, cells)
+    count = below.take(cell)
+    count += values > own.take(cell)
+    return count
+
+
+def _cell_of(values: np.ndarray, cells: int) -> np.ndarray:
+    return (values * cells).clip(0, cells).astype(np.int32)
 
 
 def otsu_threshold(histogram: np.ndarray) -> float:
