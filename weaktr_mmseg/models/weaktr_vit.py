@@ -5,14 +5,14 @@ from __future__ import annotations
 from typing import NamedTuple
 
 import torch
-import torch.nn.functional as F
 from mmpretrain.models.backbones import VisionTransformer
-from mmpretrain.models.utils import MultiheadAttention
 from mmseg.registry import MODELS
 from torch import Tensor, nn
 
 from .attention_fusion import AdaptiveAttentionFusion
+from .attention_history import AttentionHistory
 from .fused_attention import MODES, FusedAttention, fuse_attention
+from .lean_layer import add_attention, add_feed_forward, attend
 from .mimetic_init import mimetic_init_
 from .patch_whitening import whiten_patches_
 from .position_embedding import resize_by_factor
@@ -118,17 +118,18 @@ class WeakTrViT(VisionTransformer):
         tokens = tokens + self.position_embedding(grid, images.shape[-2:])
         tokens = self.pre_norm(self.drop_after_pos(tokens))
 
-        queries, keys, pooled = [], [], []
+        history, pooled = AttentionHistory(self.num_layers), []
         for layer in self.layers:
-            update, query, key, output = attend(layer.attn, layer.ln1(tokens))
-            tokens = tokens + update
-            tokens = layer.ffn(layer.ln2(tokens), identity=tokens)
-            queries.append(query)
-            keys.append(key)
+            query, key, output = attend(layer.attn, layer.ln1(tokens))
+            tokens = add_attention(layer.attn, tokens, output)
+            tokens = add_feed_forward(layer.ffn, tokens, layer.ln2(tokens))
+            history.append(query, key)
             pooled.append(self.attention_fusion.pool(output))
 
         weights = self.attention_fusion(pooled)
-        attention = fuse_attention(queries, keys, weights, self.num_classes, self.attention_mode)
+        attention = fuse_attention(
+            history.queries, history.keys, weights, self.num_classes, self.attention_mode
+        )
         patches = tokens[:, self.num_classes :].transpose(1, 2).unflatten(2, tuple(grid))
         return WeakTrFeatures(tokens[:, : self.num_classes], patches, attention)
 
@@ -148,23 +149,3 @@ class WeakTrViT(VisionTransformer):
             (self.num_classes, self.pos_embed.size(1) - self.num_classes), dim=1
         )
         return torch.cat((classes, resize_by_factor(patches, grid)), dim=1)
-
-
-def attend(module: MultiheadAttention, tokens: Tensor) -> tuple[Tensor, Tensor, Tensor, Tensor]:
-    """Runs mmpretrain's attention and gives as well what the fusion needs of it.
-
-    Args:
-        module: The attention module of a layer.
-        tokens: Normalised tokens, (B, N, E).
-
-    Returns:
-        The update of the residual stream (B, N, E), queries and keys (B, H, N, d), and the output
-        of the projection (B, N, E), before drop path.
-    """
-    qkv = module.qkv(tokens).unflatten(2, (3, module.num_heads, module.head_dims))
-    query, key, value = qkv.permute(2, 0, 3, 1, 4)  # 3 x (B, H, N, d)
-    dropout = module.attn_drop if module.training else 0.0
-    mixed = F.scaled_dot_product_attention(query, key, value, dropout_p=dropout)
-    output = module.proj(mixed.transpose(1, 2).flatten(2))
-    update = module.out_drop(module.gamma1(module.proj_drop(output)))
-    return update, query, key, output
