@@ -106,7 +106,8 @@ class WeakTrScoreWriter(BaseMetric):
 
     def compute_metrics(self, results: list) -> dict[str, float]:
         """Writes the file; has no score to give."""
-        images: list[_Image] = [image for image in results if image is not None]
+        # mmengine copies results as plain tuples
+        images = [_Image(*image) for image in results if image is not None]
         if not images:
             return {}
         classes = self.dataset_meta['classes']
