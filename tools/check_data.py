@@ -15,6 +15,7 @@ from weaktr_mmseg.errors import WeakTrInputError
 
 
 def parse_args() -> argparse.Namespace:
+    """Parses the command line."""
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument('config', help='config of a stage or of the pipeline')
     parser.add_argument('--quick', action='store_true', help='do not open images and masks')
@@ -25,6 +26,7 @@ def parse_args() -> argparse.Namespace:
 
 
 def main() -> int:
+    """Runs the command line."""
     args = parse_args()
     try:
         cfg = Config.fromfile(args.config)

@@ -24,6 +24,7 @@ PHOTOGRAPHS = 'astronaut chelsea coffee rocket immunohistochemistry retina hubbl
 
 
 def parse_args() -> argparse.Namespace:
+    """Parses the command line."""
     parser = argparse.ArgumentParser(description=__doc__.split('\n')[0])
     parser.add_argument('--labels', type=int, nargs='+', default=[3, 21])
     parser.add_argument('--size', type=int, nargs=2, default=[375, 500], metavar=('H', 'W'))
@@ -68,6 +69,7 @@ def with_pydensecrf(image: np.ndarray, unary: np.ndarray, preset: str) -> np.nda
 
 
 def seconds(run: Callable[[], object]) -> float:
+    """Duration of one run, on a GPU until it is idle."""
     start = time.perf_counter()
     run()
     if torch.cuda.is_available():
@@ -76,6 +78,7 @@ def seconds(run: Callable[[], object]) -> float:
 
 
 def main() -> None:
+    """Runs the command line."""
     args = parse_args()
     torch.set_num_threads(1)
     crf = DenseCRF.from_preset(args.preset)
@@ -105,6 +108,8 @@ def main() -> None:
 
 
 def report(labels: int, ours: np.ndarray, theirs: np.ndarray | None) -> None:
+    """Prints times and the agreement of both implementations."""
+
     def spread(values: np.ndarray, form: str) -> str:
         return ' '.join(
             (format(np.median(values), form), f'[{values.min():{form}}, {values.max():{form}}]')

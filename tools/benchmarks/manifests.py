@@ -30,6 +30,7 @@ LIMITS = {  # seconds, MB
 
 
 def parse_args() -> argparse.Namespace:
+    """Parses the command line."""
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument('--only', choices=LIMITS, help='run one case')
     parser.add_argument('--json', metavar='FILE', help='write the figures')
@@ -156,6 +157,7 @@ def run_case(name: str) -> dict:
 
 
 def main() -> int:
+    """Runs the command line."""
     args = parse_args()
     if args.measure:
         print(json.dumps(measure(json.loads(args.measure[1]))))

@@ -11,6 +11,7 @@ from weaktr_mmseg.datasets.coco14_masks import convert_folder, write_masks_of_sp
 
 
 def parse_args() -> argparse.Namespace:
+    """Parses the command line."""
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument('data_root', help='folder with annotations/instances_{train,val}2014.json')
     parser.add_argument('--splits', nargs='+', default=['train', 'val'], choices=['train', 'val'])
@@ -28,6 +29,7 @@ def parse_args() -> argparse.Namespace:
 
 
 def main() -> int:
+    """Runs the command line."""
     args = parse_args()
     root = Path(args.data_root)
     out = Path(args.out) if args.out else root / 'masks'
