@@ -1,12 +1,34 @@
 """Packaging. The OpenMMLab family is chosen by requirements.txt, not forced here."""
 
+import shutil
 from pathlib import Path
 
 from setuptools import find_packages, setup
+from setuptools.command.build_py import build_py
 
 ROOT = Path(__file__).parent
 VERSION: dict = {}
 exec((ROOT / 'weaktr_mmseg' / 'version.py').read_text(), VERSION)
+
+
+class BuildWithConfigs(build_py):
+    """Puts configs, tools and the model index where mim looks for them, ``weaktr_mmseg/.mim``."""
+
+    def run(self) -> None:
+        super().run()
+        if getattr(self, 'editable_mode', False):  # there mim reads the checkout
+            return
+        target = Path(self.build_lib) / 'weaktr_mmseg' / '.mim'
+        shutil.rmtree(target, ignore_errors=True)
+        for folder in ('configs', 'tools'):
+            shutil.copytree(
+                ROOT / folder, target / folder, ignore=shutil.ignore_patterns('__pycache__')
+            )
+        shutil.copy2(ROOT / 'model-index.yml', target)
+
+
+ONNX = ['onnx>=1.14', 'onnxruntime>=1.16']
+NOTEBOOK = ['ipykernel>=6', 'nbclient>=0.8', 'nbformat>=5']
 
 setup(
     name='weaktr_mmseg',
@@ -16,20 +38,31 @@ setup(
     long_description_content_type='text/markdown',
     license='Apache-2.0',
     packages=find_packages(include=['weaktr_mmseg', 'weaktr_mmseg.*']),
+    package_data={'weaktr_mmseg.visualization.report': ['*.j2']},
+    cmdclass=dict(build_py=BuildWithConfigs),
     python_requires='>=3.9',
     install_requires=[
+        'matplotlib>=3.5',
         'numpy>=1.22',
         'Pillow>=9.1',
         'scikit-image>=0.22',  # its photographs make the demo data
         'tqdm>=4.60',
     ],
     extras_require={
+        'onnx': ONNX,
         'tests': [
+            *ONNX,
+            *NOTEBOOK,
             'hypothesis>=6',
-            'matplotlib>=3.5',
             'pycocotools>=2.0.7',
             'pydensecrf2>=1.1',
             'pytest>=7',
+        ],
+        'docs': [
+            'latex2mathml>=3.77',
+            'mkdocs>=1.6,<2',
+            'mkdocs-material>=9.5,<10',
+            'mkdocstrings[python]>=0.26',
         ],
         'dev': ['mypy>=1.8', 'pre-commit>=3', 'ruff>=0.9'],
     },
