@@ -2,28 +2,35 @@
 
 from __future__ import annotations
 
-import gc
-import time
-from collections.abc import Iterator
-from contextlib import contextmanager
+import copy
+from functools import partial
 from pathlib import Path
 from typing import Any
 
 from mmengine.config import Config
-from mmengine.dist import barrier, is_main_process
+from mmengine.dist import barrier, init_dist, is_distributed, is_main_process
 from mmengine.logging import print_log
 from mmengine.registry import init_default_scope
-from mmengine.runner import Runner, find_latest_checkpoint
+from mmengine.runner import Runner
 from mmseg.registry import RUNNERS
 
 from ..datasets.check_data import check_data
 from ..datasets.checks import Problem
 from ..errors import WeakTrInputError
+from ..pseudo_labels.cam_files import atomic_path
+from ..pseudo_labels.generate import MASK_FOLDER
 from . import stage_configs as stages
+from . import stage_inputs
+from .checkpoint_files import latest_checkpoint
+from .disk_space import disk_full_errors
 from .distributed import init_cpu_process_group
-from .pseudo_label_stage import PseudoLabels, generate_pseudo_labels
+from .main_process import decide
+from .pseudo_label_stage import generate_pseudo_labels
+from .resume import SUMMARY_FILE, ResumableStages
+from .signals import announced_signals
 from .summary import command, environment, write_json
 from .warm_start import write_encoder_checkpoint
+from .work_dir_lock import WorkDirLock
 
 
 @RUNNERS.register_module()
@@ -47,7 +54,8 @@ class WeakTrRunner:
               scored for comparison,
             - ``retrain_from_cam_vit``: start the encoder from the ViT of the CAM stage,
             - ``check_pixels``: open every image and mask before training (default False: lists,
-              labels and checkpoints are checked, files are not opened).
+              labels and checkpoints are checked, files are not opened),
+            - ``resume`` and ``resume_changed``: see :class:`ResumableStages`.
 
     Raises:
         WeakTrInputError: If a key or file is missing.
@@ -57,10 +65,10 @@ class WeakTrRunner:
         self.cfg = stages.resolve_pipeline(cfg)
         self.work_dir = Path(cfg.work_dir).absolute()
         self.cfg.work_dir = str(self.work_dir)
-        self.labels_dir = self.work_dir / stages.PSEUDO_LABEL_DIR
-        self.stages: dict[str, dict[str, Any]] = {}
-        self.metrics: dict[str, float | None] = {}
-        init_cpu_process_group(self.cfg.get('launcher', 'none'))
+        launcher = self.cfg.get('launcher', 'none')
+        init_cpu_process_group(launcher)
+        if launcher != 'none' and not is_distributed():
+            init_dist(launcher, **self.cfg.get('env_cfg', {}).get('dist_cfg', {}))
 
     @classmethod
     def from_cfg(cls, cfg: Config) -> WeakTrRunner:
@@ -68,40 +76,20 @@ class WeakTrRunner:
         return cls(cfg)
 
     def train(self) -> dict[str, Any]:
-        """Runs all stages.
+        """Runs all stages that have not finished before.
 
         Returns:
             The content of ``summary.json``.
 
         Raises:
-            WeakTrInputError: If a data set cannot be read, before any training starts.
+            WeakTrInputError: If a data set cannot be read, before any training starts; if the
+                folder is in use or holds a run that cannot be continued; if the disk is full.
+            WeakTrInterrupted: After SIGTERM or SIGINT.
         """
-        self._check_data()
-        if is_main_process():
-            self.work_dir.mkdir(parents=True, exist_ok=True)
-            self.cfg.dump(self.work_dir / Path(self.cfg.filename or 'pipeline.py').name)
-        with self._stage('cam') as record:
-            record['checkpoint'] = self._train_cams()
-        with self._stage('pseudo_labels') as record:
-            record['checkpoint'] = self.stages['cam']['checkpoint']
-            labels = self._generate_pseudo_labels(record['checkpoint'])
-        with self._stage('retrain') as record:
-            record['checkpoint'] = self._retrain(self.stages['cam']['checkpoint'])
-        with self._stage('evaluation') as record:
-            record['checkpoint'] = self.stages['retrain']['checkpoint']
-            self._evaluate(record['checkpoint'])
-        return self._write_summary(labels)
-
-    @contextmanager
-    def _stage(self, name: str) -> Iterator[dict[str, Any]]:
-        """Announces and times a stage; yields its entry in the summary."""
-        print_log(f'WeakTr stage {name!r} starts', logger='current')
-        start = time.perf_counter()
-        record: dict[str, Any] = {}
-        yield record
-        seconds = time.perf_counter() - start
-        self.stages[name] = dict(seconds=round(seconds, 1), **record)
-        gc.collect()
+        with announced_signals(), disk_full_errors(self.work_dir):
+            self._check_data()
+            with WorkDirLock(self.work_dir):
+                return self._run_stages()
 
     def _check_data(self) -> None:
         """Finds faults of data and config that can be known before training."""
@@ -111,47 +99,112 @@ class WeakTrRunner:
         if report.errors:
             raise WeakTrInputError('; '.join(_in_one_line(problem) for problem in report.errors))
 
-    def _train_cams(self) -> str:
-        runner = Runner.from_cfg(stages.cam_training_config(self.cfg))
-        runner.train()
-        return _final_checkpoint(runner)
+    def _run_stages(self) -> dict[str, Any]:
+        cfg = self.cfg
+        accept_changes = cfg.get('resume_changed', False)
+        run = ResumableStages(self.work_dir, cfg.get('resume', False), accept_changes).run
+        if is_main_process():
+            self._dump_config()
+        inputs = partial(stage_inputs.cam_inputs, cfg)
+        cam = run('cam', inputs, self._train_cams, self._is_intact)
+        inputs = partial(stage_inputs.pseudo_label_inputs, cfg, cam['digest'])
+        labels = run('pseudo_labels', inputs, partial(self._generate, cam), self._has_masks)
+        inputs = partial(stage_inputs.retraining_inputs, cfg, cam['digest'], labels['inputs'])
+        final = run('retrain', inputs, partial(self._retrain, cam), self._is_intact)
+        inputs = partial(stage_inputs.evaluation_inputs, cfg, final['digest'])
+        scores = run('evaluation', inputs, partial(self._evaluate, final))
+        return self._write_summary(
+            dict(cam=cam, pseudo_labels=labels, retrain=final, evaluation=scores)
+        )
 
-    def _generate_pseudo_labels(self, checkpoint: str) -> PseudoLabels:
+    def _dump_config(self) -> None:
+        cfg = copy.deepcopy(self.cfg)
+        cfg.resume = False
+        cfg.pop('resume_changed', None)
+        with atomic_path(self.work_dir / Path(cfg.filename or 'pipeline.py').name) as temporary:
+            cfg.dump(temporary)
+
+    def _train_cams(self, goes_on: bool) -> dict[str, Any]:
+        return self._train_stage(stages.cam_training_config(self.cfg), goes_on)
+
+    def _generate(self, cam: dict[str, Any], goes_on: bool) -> dict[str, Any]:
         """Writes maps and masks of the training split."""
-        labels = generate_pseudo_labels(self.cfg, checkpoint, self.labels_dir)
-        self.metrics.update(labels.metrics)
-        return labels
+        folder = self.work_dir / stages.PSEUDO_LABEL_DIR
+        labels = generate_pseudo_labels(self.cfg, str(self._path(cam)), folder)
+        return dict(
+            checkpoint=cam['checkpoint'],
+            metrics=labels.metrics,
+            threshold=dict(value=labels.threshold, chosen_by=labels.chosen_by),
+            masks=self._count_masks(),
+        )
 
-    def _retrain(self, cam_checkpoint: str) -> str:
+    def _retrain(self, cam: dict[str, Any], goes_on: bool) -> dict[str, Any]:
         initial_vit = None
         if self.cfg.get('retrain_from_cam_vit'):
             initial_vit = str(self.work_dir / stages.RETRAIN_DIR / 'initial_vit.pth')
             if is_main_process():
-                write_encoder_checkpoint(cam_checkpoint, initial_vit)
+                write_encoder_checkpoint(str(self._path(cam)), initial_vit)
             barrier()
-        runner = Runner.from_cfg(stages.retraining_config(self.cfg, initial_vit))
-        runner.train()
-        return _final_checkpoint(runner)
+        return self._train_stage(stages.retraining_config(self.cfg, initial_vit), goes_on)
 
-    def _evaluate(self, checkpoint: str) -> None:
+    def _evaluate(self, final: dict[str, Any], goes_on: bool) -> dict[str, Any]:
+        checkpoint = str(self._path(final))
         runner = Runner.from_cfg(stages.retrained_test_config(self.cfg, checkpoint))
-        self.metrics['val_miou'] = runner.test().get('mIoU')
+        scores = runner.test()
+        return dict(checkpoint=final['checkpoint'], metrics=dict(val_miou=scores.get('mIoU')))
 
-    def _write_summary(self, labels: PseudoLabels) -> dict[str, Any]:
+    def _train_stage(self, stage: Config, goes_on: bool) -> dict[str, Any]:
+        """Trains, from the last checkpoint if there is one and the stage goes on."""
+        checkpoint = decide(latest_checkpoint, stage.work_dir) if goes_on else None
+        stage.resume = checkpoint is not None
+        if checkpoint is not None:
+            stage.load_from = checkpoint
+        runner = Runner.from_cfg(stage)
+        runner.train()
+        barrier()
+        return decide(self._trained, runner)
+
+    def _trained(self, runner: Runner) -> dict[str, Any]:
+        """The checkpoint that the runner judged best, else its last one."""
+        best = runner.message_hub.get_info('best_ckpt')
+        path = Path(best or latest_checkpoint(runner.work_dir) or '')
+        name = (Path(runner.work_dir) / path.name).relative_to(self.work_dir)
+        return dict(checkpoint=str(name), digest=stage_inputs.file_digest(self.work_dir / name))
+
+    def _path(self, results: dict[str, Any]) -> Path:
+        return self.work_dir / results['checkpoint']
+
+    def _is_intact(self, results: dict[str, Any]) -> bool:
+        path = self._path(results)
+        return path.is_file() and stage_inputs.file_digest(path) == results['digest']
+
+    def _has_masks(self, results: dict[str, Any]) -> bool:
+        return self._count_masks() == results['masks']
+
+    def _count_masks(self) -> int:
+        folder = self.work_dir / stages.PSEUDO_LABEL_DIR / MASK_FOLDER
+        return sum(1 for _ in folder.rglob('*.png'))
+
+    def _write_summary(self, results: dict[str, dict[str, Any]]) -> dict[str, Any]:
+        metrics = {
+            name: None if value is None else round(float(value), 2)
+            for result in results.values()
+            for name, value in result.get('metrics', {}).items()
+        }
         summary: dict[str, Any] = dict(
-            metrics={
-                name: None if value is None else round(float(value), 2)
-                for name, value in self.metrics.items()
+            metrics=metrics,
+            stages={
+                name: dict(seconds=result['seconds'], checkpoint=str(self._path(result)))
+                for name, result in results.items()
             },
-            stages=self.stages,
-            threshold=dict(value=labels.threshold, chosen_by=labels.chosen_by),
+            threshold=results['pseudo_labels']['threshold'],
             environment=environment(),
             command=command(),
         )
         if is_main_process():
-            path = self.work_dir / 'summary.json'
+            path = self.work_dir / SUMMARY_FILE
             write_json(path, summary)
-            lines = [f'  {name:<24}{value}' for name, value in summary['metrics'].items()]
+            lines = [f'  {name:<24}{value}' for name, value in metrics.items()]
             print_log('\n'.join([f'Pipeline finished, {path}:', *lines]), logger='current')
         return summary
 
@@ -160,9 +213,3 @@ def _in_one_line(problem: Problem) -> str:
     """The problem with its file named once."""
     named = str(problem.file) in problem.message
     return problem.message if named else f'{problem.file}: {problem.message}'
-
-
-def _final_checkpoint(runner: Runner) -> str:
-    """The checkpoint that the runner judged best, else its last one."""
-    best = runner.message_hub.get_info('best_ckpt')
-    return best or find_latest_checkpoint(runner.work_dir)

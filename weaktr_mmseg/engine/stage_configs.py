@@ -24,7 +24,13 @@ SHARED_KEYS = (
     'resume',
     'log_level',
 )
-PIPELINE_KEYS = ('runner_type', 'cam_stage', 'pseudo_labels', 'retrain_from_cam_vit')
+PIPELINE_KEYS = (
+    'runner_type',
+    'cam_stage',
+    'pseudo_labels',
+    'retrain_from_cam_vit',
+    'resume_changed',
+)
 
 
 def resolve_pipeline(cfg: Config) -> Config:

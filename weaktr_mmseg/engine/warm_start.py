@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from io import BytesIO
 
 import torch
 from torch import Tensor
 
-from ..pseudo_labels.cam_files import atomic_path
+from ..checkpoints.safe_load import load_file
+from .checkpoint_files import AtomicLocalBackend
 
 PREFIX = 'backbone.'
 
@@ -45,7 +47,7 @@ def write_encoder_checkpoint(cam_checkpoint: str, path: str) -> None:
         cam_checkpoint: Checkpoint written by mmengine in the CAM stage.
         path: Target file.
     """
-    # Our own file from minutes ago: mmengine stores its message hub in it as objects.
-    checkpoint = torch.load(cam_checkpoint, map_location='cpu', weights_only=False)
-    with atomic_path(path) as temporary:
-        torch.save(dict(state_dict=encoder_state(checkpoint['state_dict'])), temporary)
+    checkpoint = load_file(cam_checkpoint)
+    content = BytesIO()
+    torch.save(dict(state_dict=encoder_state(checkpoint['state_dict'])), content)
+    AtomicLocalBackend().put(content.getvalue(), path)

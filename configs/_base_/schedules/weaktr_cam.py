@@ -18,6 +18,6 @@ param_scheduler = [
         by_epoch=True)
 ]
 auto_scale_lr = dict(enable=True, base_batch_size=64)  # N GPUs of 64 images: N times the rate
-train_cfg = dict(type='EpochBasedTrainLoop', max_epochs=max_epochs, val_interval=10)
+train_cfg = dict(type='WeakTrEpochLoop', max_epochs=max_epochs, val_interval=10)
 val_cfg = dict(type='ValLoop')
 test_cfg = dict(type='TestLoop')

@@ -1,0 +1,65 @@
+"""Checkpoints that survive the end of the process at any moment."""
+
+from __future__ import annotations
+
+from collections import deque
+from typing import Any
+
+from mmengine.dist import is_main_process
+from mmengine.hooks import CheckpointHook
+from mmseg.registry import HOOKS
+
+from ..checkpoint_files import ATOMIC, INTERRUPTED, POINTER
+
+
+@HOOKS.register_module()
+class WeakTrCheckpointHook(CheckpointHook):
+    """mmengine's hook with files that are never torn and never all gone.
+
+    Local files are written under a temporary name and renamed, and an outdated checkpoint is
+    removed after the new one is complete; mmengine removes it first, which leaves nothing to go
+    on from if the disk is full or the process ends in between.
+
+    Args:
+        backend_args: As in mmengine; None writes local files atomically.
+        **kwargs: Arguments of mmengine's hook.
+    """
+
+    keep_ckpt_ids: deque[int]
+
+    def __init__(self, *args: Any, backend_args: dict | None = None, **kwargs: Any) -> None:
+        super().__init__(*args, backend_args=backend_args or dict(ATOMIC), **kwargs)
+
+    def _save_checkpoint_with_step(self, runner: Any, step: int, meta: dict) -> None:
+        outdated = self._keep(runner, step)
+        name = self.filename_tmpl.format(step)
+        self.last_ckpt = self._path(name)
+        runner.message_hub.update_info('last_ckpt', self.last_ckpt)
+        runner.save_checkpoint(
+            self.out_dir,
+            name,
+            save_optimizer=self.save_optimizer,
+            save_param_scheduler=self.save_param_scheduler,
+            meta=meta,
+            by_epoch=self.by_epoch,
+            backend_args=self.backend_args,
+            **self.args,
+        )
+        if is_main_process():
+            pointer = self.file_backend.join_path(runner.work_dir, POINTER)
+            self.file_backend.put_text(self.last_ckpt, pointer)
+            for path in (*outdated, self._path(INTERRUPTED)):
+                if self.file_backend.isfile(path):
+                    self.file_backend.remove(path)
+
+    def _keep(self, runner: Any, step: int) -> list[str]:
+        """Notes the step among those to keep; gives the checkpoints that it replaces."""
+        if self.max_keep_ckpts <= 0 or step in self.keep_ckpt_ids:
+            return []
+        steps = [*self.keep_ckpt_ids, step]
+        self.keep_ckpt_ids = deque(steps[-self.max_keep_ckpts :], self.max_keep_ckpts)
+        runner.message_hub.update_info('keep_ckpt_ids', list(self.keep_ckpt_ids))
+        return [self._path(self.filename_tmpl.format(i)) for i in steps[: -self.max_keep_ckpts]]
+
+    def _path(self, name: str) -> str:
+        return self.file_backend.join_path(self.out_dir, name)

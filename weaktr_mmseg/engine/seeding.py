@@ -1,0 +1,44 @@
+"""Random numbers as a function of the place in training, so that nothing of them must be saved."""
+
+from __future__ import annotations
+
+import random
+from functools import partial
+from typing import Callable
+
+import numpy as np
+import torch
+from torch.utils.data import DataLoader
+
+
+def seed_all(*place: int) -> None:
+    """Seeds Python, NumPy and PyTorch (all devices) with independent streams for every place.
+
+    Args:
+        place: Non-negative integers, such as seed, rank, epoch and iteration.
+    """
+    words = np.random.SeedSequence(place).generate_state(3, np.uint64)
+    random.seed(int(words[0]))
+    np.random.seed(int(words[1] & 0xFFFFFFFF))
+    torch.manual_seed(int(words[2] >> 1))
+
+
+def seed_workers(loader: DataLoader, *place: int) -> None:
+    """Makes the workers that ``loader`` starts next draw from streams of this place.
+
+    mmengine seeds them alike in every epoch, which repeats the same random augmentations.
+
+    Args:
+        loader: Its ``worker_init_fn``, if any, is called before the seeding.
+        place: As in :func:`seed_all`; the worker's number is added.
+    """
+    own = loader.worker_init_fn
+    if isinstance(own, partial) and own.func is _init_worker:
+        own = own.keywords['first']
+    loader.worker_init_fn = partial(_init_worker, first=own, place=place)
+
+
+def _init_worker(worker: int, first: Callable[[int], None] | None, place: tuple[int, ...]) -> None:
+    if first is not None:
+        first(worker)
+    seed_all(*place, worker)

@@ -1,0 +1,153 @@
+"""What the result of a stage depends on: its config, its data, its checkpoints."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+from pathlib import Path
+from typing import Any
+
+from mmengine.config import Config
+from mmengine.registry import DefaultScope
+from mmseg.registry import DATASETS
+
+from . import stage_configs as stages
+from .run_state import UPSTREAM
+
+# Keys of a stage that bear on the result of its training, and of its test.
+COMMON_KEYS = ('model', 'data_preprocessor', 'compile')
+TRAINING_KEYS = (
+    *COMMON_KEYS,
+    'load_from',
+    'randomness',
+    'train_dataloader',
+    'train_cfg',
+    'optim_wrapper',
+    'param_scheduler',
+    'auto_scale_lr',
+    'custom_hooks',
+    'val_dataloader',
+    'val_cfg',
+    'val_evaluator',
+    'activation_checkpointing',
+    'efficient_conv_bn_eval',
+)
+TEST_KEYS = (*COMMON_KEYS, 'test_dataloader', 'test_cfg', 'test_evaluator')
+# How fast a result is reached, wherever these keys stand.
+SPEED_KEYS = ('num_workers', 'persistent_workers', 'pin_memory', 'prefetch_factor', 'workers')
+
+
+def cam_inputs(cfg: Config) -> dict[str, Any]:
+    """Inputs of CAM training, from a resolved pipeline, as plain values for :class:`RunState`."""
+    return _training_inputs(cfg, stages.cam_training_config(cfg))
+
+
+def pseudo_label_inputs(cfg: Config, checkpoint: str) -> dict[str, Any]:
+    """Inputs of the pseudo labels, from a resolved pipeline.
+
+    Args:
+        cfg: The pipeline.
+        checkpoint: Digest of the CAM stage's checkpoint.
+    """
+    stage = stages.cam_inference_config(cfg, '', [stages.cam_metric(cfg)])
+    config = dict(_choose(stage, TEST_KEYS), pseudo_labels=cfg.pseudo_labels)
+    return _inputs(cfg, config, checkpoint=checkpoint)
+
+
+def retraining_inputs(cfg: Config, cam_checkpoint: str, pseudo_labels: str) -> dict[str, Any]:
+    """Inputs of retraining, from a resolved pipeline.
+
+    Args:
+        cfg: The pipeline.
+        cam_checkpoint: Digest of the CAM stage's checkpoint.
+        pseudo_labels: Digest of the inputs of the pseudo labels.
+    """
+    inputs = _training_inputs(cfg, stages.retraining_config(cfg), pseudo_labels=pseudo_labels)
+    from_cam = bool(cfg.get('retrain_from_cam_vit'))
+    inputs['config']['retrain_from_cam_vit'] = from_cam
+    inputs[UPSTREAM]['cam_checkpoint'] = cam_checkpoint if from_cam else None
+    return inputs
+
+
+def evaluation_inputs(cfg: Config, checkpoint: str) -> dict[str, Any]:
+    """Inputs of the final evaluation, from a resolved pipeline.
+
+    Args:
+        cfg: The pipeline.
+        checkpoint: Digest of the segmentor's checkpoint.
+    """
+    stage = stages.retrained_test_config(cfg, '')
+    return _inputs(cfg, _choose(stage, TEST_KEYS), checkpoint=checkpoint)
+
+
+def file_digest(path: str | Path) -> str:
+    """SHA-256 of a file's content, in hexadecimal."""
+    digest = hashlib.sha256()
+    with Path(path).open('rb') as file:
+        while block := file.read(1 << 20):
+            digest.update(block)
+    return digest.hexdigest()
+
+
+def digest(value: Any) -> str:
+    """SHA-256 of a plain value, in hexadecimal."""
+    return hashlib.sha256(json.dumps(value, sort_keys=True).encode()).hexdigest()
+
+
+def _training_inputs(cfg: Config, stage: Config, **upstream: str) -> dict[str, Any]:
+    config = _choose(stage, TRAINING_KEYS)
+    config['save_best'] = stage.get('default_hooks', {}).get('checkpoint', {}).get('save_best')
+    return _inputs(cfg, config, **upstream)
+
+
+def _choose(stage: Config, keys: tuple[str, ...]) -> dict[str, Any]:
+    return {key: stage[key] for key in keys if key in stage}
+
+
+def _inputs(cfg: Config, config: dict[str, Any], **upstream: str) -> dict[str, Any]:
+    data = {
+        key: _manifest(loader['dataset'])
+        for key, loader in config.items()
+        if key.endswith('_dataloader') and loader
+    }
+    return dict(
+        config=_plain(config, f'{cfg.work_dir}/'),
+        data=data,
+        weights=_weights(config),
+        **{UPSTREAM: upstream},
+    )
+
+
+def _plain(value: Any, prefix: str) -> Any:
+    """The value as JSON knows it, without what bears on speed only and the place of the run."""
+    if isinstance(value, dict):
+        items = ((str(key), child) for key, child in value.items())
+        return {key: _plain(child, prefix) for key, child in items if key not in SPEED_KEYS}
+    if isinstance(value, (list, tuple)):
+        return [_plain(child, prefix) for child in value]
+    if isinstance(value, str):
+        return value.replace(prefix, '')
+    return value if isinstance(value, (int, float, bool, type(None))) else repr(value)
+
+
+def _manifest(dataset: dict[str, Any]) -> dict[str, Any]:
+    """Number and digest of the samples of a data set: names and labels, not pixels."""
+    config = dict(dataset)
+    if 'pipeline' in config:
+        config.update(pipeline=[], lazy_init=True)
+    with DefaultScope.overwrite_default_scope('mmseg'):
+        built = DATASETS.build(config)
+    built.full_init()
+    samples = []
+    for index in range(len(built)):
+        info = built.get_data_info(index)
+        name = info.get('sample_id') or Path(info['img_path']).name
+        samples.append([name, info.get('image_labels'), 'seg_map_path' in info])
+    return dict(samples=len(samples), digest=digest(samples))
+
+
+def _weights(config: dict[str, Any]) -> dict[str, str]:
+    """Digests of the files that training starts from."""
+    paths = [found.get('checkpoint') for found in stages.find_configs(config, 'Pretrained')]
+    paths.append(config.get('load_from'))
+    return {path: file_digest(path) for path in paths if path and Path(path).is_file()}
