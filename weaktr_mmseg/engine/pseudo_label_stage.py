@@ -22,6 +22,7 @@ from ..errors import WeakTrInputError
 from ..evaluation.cam_metric import OTSU
 from ..evaluation.score_files import confusion_scores, write_scores
 from ..progress import progress_bar
+from ..pseudo_labels.cam_files import remove_leftovers
 from ..pseudo_labels.generate import (
     CAM_FOLDER,
     MASK_FOLDER,
@@ -40,6 +41,7 @@ CAM_VERSION = 1  # grows when an equal network gives other maps than before
 COARSE_FOLDER = 'coarse'
 RECORD_FILE = 'pseudo_labels.json'
 EXAMPLES = 6  # images that the report shows
+MASK_LOADERS = ('LoadAnnotations', 'LoadOptionalMask')
 RULE_KEYS = ('crf', 'ignore_band', 'ignore_disagreement')
 # Name in the summary of each score of the metric.
 SCORES = dict(
@@ -91,6 +93,9 @@ def generate_pseudo_labels(cfg: Config, checkpoint: str, folder: str | Path) -> 
         config_hash=cam_config_hash(cfg, checkpoint),
         threshold=cfg.pseudo_labels.get('threshold', OTSU),
     )
+    if is_main_process():  # nobody writes before all have looked for finished files
+        for kind in (CAM_FOLDER, COARSE_FOLDER, MASK_FOLDER):
+            remove_leftovers(folder / kind)
     dataset = _predict(cfg, checkpoint, files, folder)
     scores = _score(cfg, dataset, files, folder)
     if 'cam/threshold' not in scores:
@@ -127,11 +132,16 @@ def cam_config_hash(cfg: Config, checkpoint: str | Path) -> str:
     """
     stage = cfg.cam_stage
     model = {key: value for key, value in stage['model'].items() if key != 'init_cfg'}
-    pipeline = stage['test_dataloader']['dataset'].get('pipeline')
+    pipeline = without_masks(stage['test_dataloader']['dataset'].get('pipeline', []))
     config = json.dumps((CAM_VERSION, model, pipeline), sort_keys=True, default=str)
     digest = hashlib.blake2b(config.encode(), digest_size=8)
     digest.update(Path(checkpoint).read_bytes())
     return digest.hexdigest()
+
+
+def without_masks(pipeline: list[dict]) -> list[dict]:
+    """The transforms of a pipeline but those that load masks."""
+    return [step for step in pipeline if step['type'] not in MASK_LOADERS]
 
 
 def _predicts_coarse(cfg: Config) -> bool:

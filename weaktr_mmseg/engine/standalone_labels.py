@@ -12,9 +12,9 @@ from mmseg.registry import DATASETS
 
 from ..errors import WeakTrInputError
 from ..evaluation.cam_metric import OTSU
+from .pseudo_label_stage import without_masks
 from .stage_configs import resolve_pipeline
 
-MASK_LOADERS = ('LoadAnnotations', 'LoadOptionalMask')
 DEFAULTS = dict(threshold=OTSU, crf='voc_cam')
 
 
@@ -77,7 +77,7 @@ def _remove_masks(dataset: ConfigDict) -> None:
         dataset.masks = False
     if 'data_prefix' in dataset:
         dataset.data_prefix.pop('seg_map_path', None)
-    dataset.pipeline = [step for step in dataset.pipeline if step['type'] not in MASK_LOADERS]
+    dataset.pipeline = without_masks(dataset.pipeline)
 
 
 def _build(dataset: ConfigDict) -> Any:

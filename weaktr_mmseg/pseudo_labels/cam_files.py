@@ -85,6 +85,12 @@ def atomic_path(path: str | os.PathLike) -> Iterator[Path]:
         Path(name).unlink(missing_ok=True)
 
 
+def remove_leftovers(folder: str | os.PathLike) -> None:
+    """Removes the temporary files that a killed process left of :func:`atomic_path`."""
+    for path in Path(folder).rglob('.*.????????.*'):
+        path.unlink()
+
+
 def _umask() -> int:
     mask = os.umask(0)
     os.umask(mask)
