@@ -9,11 +9,11 @@ import numpy as np
 import torch
 from mmengine.config import Config
 from mmseg.registry import TRANSFORMS
-from PIL import Image
 from torch import Tensor, nn
 
 from ..engine.stage_configs import find_configs
 from ..models.fused_attention import attention_rows
+from .images import resize
 
 # Images whose short side is longer than this many times that of training are shrunk: maps of
 # objects far larger than any seen in training are poor, and attention is quadratic in pixels.
@@ -78,7 +78,7 @@ class CAMInspector:
             image: RGB, uint8 (H, W, 3).
             labels: Foreground ids that are in the image; predicted when None.
         """
-        image = shrink(image, self.short_side)
+        image = resize(image, min(1.0, self.short_side / min(image.shape[:2])))
         packed = self._pack(image, labels)
         batch = dict(inputs=[[scale] for scale in packed['inputs']])
         sample = self.model.test_step(dict(batch, data_samples=[packed['data_samples']]))[0]
@@ -120,20 +120,3 @@ class CAMInspector:
         )  # (L, heads, A, h * w)
         rows = rows.unflatten(3, tuple(features.patch_map.shape[-2:]))
         return attention.weights[0].T.float().cpu().numpy(), rows.float().cpu().numpy()
-
-
-def shrink(image: np.ndarray, short_side: int) -> np.ndarray:
-    """Shrinks an image whose short side is too long, with antialiasing; never enlarges.
-
-    Args:
-        image: RGB, uint8 (H, W, 3).
-        short_side: Longest allowed short side in pixels.
-
-    Returns:
-        RGB, uint8 (h, w, 3).
-    """
-    factor = short_side / min(image.shape[:2])
-    if factor >= 1:
-        return image
-    height, width = (max(1, round(side * factor)) for side in image.shape[:2])
-    return np.array(Image.fromarray(image).resize((width, height), Image.BICUBIC))

@@ -7,6 +7,9 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import NamedTuple
 
+import numpy as np
+from PIL import Image
+
 from ..datasets.file_index import image_suffixes
 from ..errors import WeakTrInputError
 
@@ -77,3 +80,19 @@ def _images_below(folder: Path, exclude: str | Path | None) -> list[Path]:
     if not images:
         raise WeakTrInputError(f'folder {folder}: no image in it or its sub-folders')
     return images
+
+
+def resize(image: np.ndarray, factor: float) -> np.ndarray:
+    """Resizes an image with antialiasing; sides are rounded, at least one pixel.
+
+    Args:
+        image: RGB, uint8 (H, W, 3).
+        factor: Of both sides.
+
+    Returns:
+        RGB, uint8 (h, w, 3); the image itself if the size stays.
+    """
+    height, width = (max(1, round(side * factor)) for side in image.shape[:2])
+    if (height, width) == image.shape[:2]:
+        return image
+    return np.array(Image.fromarray(image).resize((width, height), Image.BICUBIC))

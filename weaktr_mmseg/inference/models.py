@@ -55,6 +55,8 @@ def build_segmentor(cfg: Config, checkpoint: str | Path, device: str = 'cpu') ->
             f'{model_type}; maps of the CAM stage are drawn by tools/visualize_cams.py'
         )
     content = _read_checkpoint(checkpoint)
+    if 'test_pipeline' not in cfg:  # where init_model and inference_model look for it
+        cfg.test_pipeline = cfg.test_dataloader.dataset.pipeline
     model = init_model(cfg, None, device=device)
     _load(model, content['state_dict'], checkpoint)
     model.dataset_meta = _dataset_meta(content, cfg.test_dataloader.dataset)

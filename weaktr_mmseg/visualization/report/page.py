@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import logging
 from importlib.resources import files
 from pathlib import Path
 
 from jinja2 import Environment, StrictUndefined
+from mmengine.logging import print_log
 
 from ...pseudo_labels.cam_files import atomic_path
 from . import sections
@@ -56,3 +58,18 @@ def write_report(work_dir: str | Path, out: str | Path | None = None) -> Path:
     with atomic_path(target) as temporary:
         temporary.write_text(page, encoding='utf-8')
     return target
+
+
+def write_report_or_warn(work_dir: str | Path) -> None:
+    """Writes the report at the end of a run; a fault in it must not undo what has finished.
+
+    Args:
+        work_dir: Folder of the finished pipeline.
+    """
+    try:
+        path = write_report(work_dir)
+    except Exception as error:  # whatever it is, the run has its results
+        message = f'No {REPORT_FILE}: {type(error).__name__}: {error}'
+        print_log(message, logger='current', level=logging.WARNING)
+    else:
+        print_log(f'Report: {path}', logger='current')

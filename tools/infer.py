@@ -1,0 +1,76 @@
+"""Segment images with a trained segmentor.
+
+Writes, below --out-dir, masks/NAME.png (palette PNG, 0 is the background), overlays/NAME.jpg and
+areas.json (share of each class in each image). Any size and file type that Pillow reads: gray,
+RGBA, 16-bit, rotated by EXIF. A folder is searched with its sub-folders.
+
+Example:
+    python tools/infer.py my_photos --config configs/weaktr_demo.py \\
+        --checkpoint work_dirs/weaktr_demo/retrain/epoch_9.pth --out-dir predictions
+
+Exit codes: 0 all segmented; 1 some images could not be read (named on stderr and in areas.json,
+the others are segmented); 2 wrong config, checkpoint or arguments.
+"""
+
+from __future__ import annotations
+
+import argparse
+import sys
+
+from weaktr_mmseg.errors import WeakTrInputError
+from weaktr_mmseg.inference.models import build_segmentor, check_device, read_config
+from weaktr_mmseg.inference.segment import PhotoSegmentor
+from weaktr_mmseg.inference.segment_files import segment_files
+
+
+def parse_args() -> argparse.Namespace:
+    """Parses the command line."""
+    parser = argparse.ArgumentParser(
+        description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
+    )
+    parser.add_argument('images', nargs='+', metavar='IMAGE_OR_FOLDER')
+    parser.add_argument('--config', required=True, help='of a pipeline or of a retraining')
+    parser.add_argument('--checkpoint', required=True, help='weights of the segmentor')
+    parser.add_argument('--out-dir', default='predictions', help='default: predictions')
+    parser.add_argument(
+        '--crf',
+        nargs='?',
+        const='voc_seg',
+        metavar='PRESET',
+        help="refine with a DenseCRF: 'voc_seg' (the default of --crf) or 'coco_seg'",
+    )
+    parser.add_argument(
+        '--short-side',
+        type=int,
+        metavar='PX',
+        help='short side at which the network sees an image (default: as the test pipeline says, '
+        'or the training size if that neither resizes nor slides)',
+    )
+    parser.add_argument('--device', default='cpu', help="'cpu' (default), 'cuda', 'cuda:1', ...")
+    return parser.parse_args()
+
+
+def main() -> int:
+    """Runs the command line."""
+    args = parse_args()
+    try:
+        device = check_device(args.device)
+        model = build_segmentor(read_config(args.config), args.checkpoint, device)
+        segmentor = PhotoSegmentor(model, args.crf, args.short_side)
+        content = segment_files(segmentor, args.images, args.out_dir)
+    except (WeakTrInputError, ValueError, OSError) as error:
+        print(f'error: {error}', file=sys.stderr)
+        return 2
+    for failure in content['failed']:
+        print(f'error: {failure["error"]}', file=sys.stderr)
+    for entry in content['images'][:20]:
+        shares = ', '.join(f'{name} {100 * share:.1f} %' for name, share in entry['areas'].items())
+        print(f'{entry["file"]}: {shares}')
+    if len(content['images']) > 20:
+        print(f'... and {len(content["images"]) - 20} more in areas.json')
+    print(f'results are in {args.out_dir}')
+    return 1 if content['failed'] else 0
+
+
+if __name__ == '__main__':
+    sys.exit(main())
