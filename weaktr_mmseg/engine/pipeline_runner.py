@@ -150,8 +150,9 @@ class WeakTrRunner:
     def _evaluate(self, final: dict[str, Any], goes_on: bool) -> dict[str, Any]:
         checkpoint = str(self._path(final))
         runner = Runner.from_cfg(stages.retrained_test_config(self.cfg, checkpoint))
-        scores = runner.test()
-        return dict(checkpoint=final['checkpoint'], metrics=dict(val_miou=scores.get('mIoU')))
+        score = runner.test().get('mIoU')
+        metrics = dict(val_miou=None if score is None else float(score))  # a NumPy number
+        return dict(checkpoint=final['checkpoint'], metrics=metrics)
 
     def _train_stage(self, stage: Config, goes_on: bool) -> dict[str, Any]:
         """Trains, from the last checkpoint if there is one and the stage goes on."""
