@@ -1,0 +1,79 @@
+from __future__ import annotations
+
+from types import SimpleNamespace
+
+import pytest
+from mmengine.logging import MessageHub
+
+from weaktr_mmseg.engine.checkpoint_files import ATOMIC
+from weaktr_mmseg.engine.hooks import WeakTrCheckpointHook
+
+
+class Runner(SimpleNamespace):
+    """As much of a runner as the hook needs; notes what is there while it saves."""
+
+    def save_checkpoint(self, out_dir, name, backend_args, **kwargs):
+        if self.full:
+            raise OSError(28, 'No space left on device', name)
+        assert backend_args == ATOMIC
+        self.present.append(sorted(path.name for path in self.folder.glob('*.pth')))
+        (self.folder / name).write_text(name)
+
+
+@pytest.fixture
+def runner(tmp_path, request):
+    hub = MessageHub.get_instance(request.node.name)
+    return Runner(work_dir=str(tmp_path), folder=tmp_path, message_hub=hub, present=[], full=False)
+
+
+def build(runner, keep):
+    hook = WeakTrCheckpointHook(interval=1, max_keep_ckpts=keep)
+    runner.logger = SimpleNamespace(info=lambda text: None)
+    hook.before_train(runner)
+    return hook
+
+
+def names(runner):
+    return sorted(path.name for path in runner.folder.glob('*.pth'))
+
+
+@pytest.mark.parametrize('keep', [1, 2, -1])
+def test_outdated_checkpoints_go_after_the_new_one_is_there(runner, keep):
+    hook = build(runner, keep)
+    for step in (1, 2, 3):
+        hook._save_checkpoint_with_step(runner, step, {})
+    epochs = ['epoch_1.pth', 'epoch_2.pth', 'epoch_3.pth']
+    assert names(runner) == (epochs if keep < 0 else epochs[-keep:])
+    before_last = epochs[:2] if keep < 0 else epochs[:2][-keep:]
+    assert runner.present[-1] == before_last
+    assert (runner.folder / 'last_checkpoint').read_text() == str(runner.folder / 'epoch_3.pth')
+
+
+def test_saving_a_step_again_keeps_it(runner):
+    hook = build(runner, 1)
+    for step in (1, 2, 2):
+        hook._save_checkpoint_with_step(runner, step, {})
+    assert names(runner) == ['epoch_2.pth']
+    assert runner.message_hub.get_info('keep_ckpt_ids') == [2]
+
+
+def test_full_disk_leaves_the_former_checkpoint(runner):
+    hook = build(runner, 1)
+    hook._save_checkpoint_with_step(runner, 1, {})
+    runner.full = True
+    with pytest.raises(OSError, match='No space'):
+        hook._save_checkpoint_with_step(runner, 2, {})
+    assert names(runner) == ['epoch_1.pth']
+    assert (runner.folder / 'last_checkpoint').read_text() == str(runner.folder / 'epoch_1.pth')
+
+
+def test_checkpoint_of_an_interruption_goes_when_an_epoch_is_saved(runner):
+    (runner.folder / 'interrupted.pth').write_text('')
+    build(runner, 1)._save_checkpoint_with_step(runner, 1, {})
+    assert names(runner) == ['epoch_1.pth']
+
+
+def test_own_backend_is_kept():
+    assert WeakTrCheckpointHook(backend_args=dict(backend='petrel')).backend_args == dict(
+        backend='petrel'
+    )
