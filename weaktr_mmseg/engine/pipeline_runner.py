@@ -19,6 +19,7 @@ from ..datasets.checks import Problem
 from ..errors import WeakTrInputError
 from ..pseudo_labels.cam_files import atomic_path
 from ..pseudo_labels.generate import MASK_FOLDER
+from ..visualization.report import write_report_or_warn
 from . import stage_configs as stages
 from . import stage_inputs
 from .checkpoint_files import latest_checkpoint
@@ -207,6 +208,7 @@ class WeakTrRunner:
             write_json(path, summary)
             lines = [f'  {name:<24}{value}' for name, value in metrics.items()]
             print_log('\n'.join([f'Pipeline finished, {path}:', *lines]), logger='current')
+            write_report_or_warn(self.work_dir)
         return summary
 
 
