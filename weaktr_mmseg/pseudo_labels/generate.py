@@ -25,6 +25,7 @@ from .cam_files import (
 )
 from .dense_crf import BilateralTerm, DenseCRF, GaussianTerm, refine_label_map
 from .labelling import label_map
+from .large_images import bounded
 
 CAM_FOLDER = 'cams'
 MASK_FOLDER = 'masks'
@@ -62,7 +63,7 @@ class LabelRule:
         if self.ignore_disagreement and self.crf is None:
             raise ValueError('ignore_disagreement: expected a crf to compare with, got crf=None')
         if self.crf is not None:
-            object.__setattr__(self, '_crf', _build_crf(self.crf))
+            object.__setattr__(self, '_crf', build_crf(self.crf))
 
     def stamp(self, cams: str | Path) -> str:
         """What a mask depends on, in 32 characters: this rule and every byte of the CAM file.
@@ -89,7 +90,7 @@ class LabelRule:
         refine = None
         if self._crf is not None:
             present = np.asarray(cam_file.class_ids) + 1
-            refine = partial(refine_label_map, crf=self._crf, labels=present)
+            refine = bounded(partial(refine_label_map, crf=self._crf, labels=present))
         return label_map(
             cam_file.cams,
             cam_file.class_ids,
@@ -101,7 +102,17 @@ class LabelRule:
         )
 
 
-def _build_crf(crf: str | dict) -> DenseCRF:
+def build_crf(crf: str | dict) -> DenseCRF:
+    """Builds a CRF from a config.
+
+    Args:
+        crf: A preset of :class:`DenseCRF`, or
+            ``dict(gaussian=dict(sxy, compat), bilateral=dict(sxy, srgb, compat), iterations)``
+            with at least one of the two terms.
+
+    Raises:
+        ValueError: If the preset or a key is unknown, or there is no term.
+    """
     if isinstance(crf, str):
         return DenseCRF.from_preset(crf)
     unknown = set(crf) - {'gaussian', 'bilateral', 'iterations'}
