@@ -72,3 +72,27 @@ def test_hold_out(count, masked, val):
 
 def test_hold_out_without_masks():
     assert hold_out(['a', 'b'], ()) == (['a', 'b'], ['a', 'b'])
+
+
+@pytest.mark.parametrize('count', [3, 12, 100])
+def test_training_keeps_an_image_of_every_class(count):
+    samples = [f'{i:03d}' for i in range(count)]
+    labels = {sample: ['common'] for sample in samples}
+    labels['000'] = ['common', 'rare']  # where a hold-out by position begins
+    train, val = hold_out(samples, samples, labels)
+    assert '000' in train
+    assert val and len(val) == len(hold_out(samples, samples)[1])
+    assert {name for sample in train for name in labels[sample]} == {'common', 'rare'}
+
+
+def test_a_class_of_two_images_loses_one_at_most():
+    labels = {'a': ['cat'], 'b': ['cat'], 'c': ['dog'], 'd': ['dog']}
+    train, val = hold_out(list(labels), ['a', 'b'], labels)
+    assert val == ['a']
+    assert train == ['b', 'c', 'd']
+
+
+def test_nothing_can_be_held_out_of_single_images():
+    labels = {'a': ['cat'], 'b': ['dog']}
+    with pytest.raises(ValueError, match=r'no image can be held out .* write splits/train\.txt'):
+        hold_out(list(labels), ['a', 'b'], labels)
