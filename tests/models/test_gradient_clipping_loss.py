@@ -100,3 +100,19 @@ def test_refuses_pixel_weights():
     criterion = WeakTrGradientClippingLoss()
     with pytest.raises(ValueError, match='remove `sampler` from the decode head'):
         criterion(torch.zeros(1, 2, 2, 2), torch.zeros(1, 2, 2).long(), weight=torch.ones(1, 2, 2))
+
+
+def test_a_divided_batch_has_the_thresholds_of_the_whole():
+    """Two processes with half of the batch each, averaged as all_reduce does."""
+    losses = torch.rand(4, 12, 12, generator=torch.manual_seed(0)) * torch.tensor(
+        [0.2, 0.4, 1.0, 1.5]
+    ).view(4, 1, 1)
+    whole = gradient_clipping_loss(losses, patch_size=6)
+    sent = []
+    for half in losses.chunk(2):
+        gradient_clipping_loss(half, 6, average=lambda values: sent.append(values) or values)
+    mean = torch.stack(sent).mean(dim=0)
+    parts = [gradient_clipping_loss(half, 6, average=lambda _: mean) for half in losses.chunk(2)]
+    torch.testing.assert_close(torch.cat([part.pixel_loss for part in parts]), whole.pixel_loss)
+    torch.testing.assert_close((parts[0].loss + parts[1].loss) / 2, whole.loss)
+    assert 0 < whole.clipped_share < 1

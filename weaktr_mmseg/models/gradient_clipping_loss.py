@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
-from typing import NamedTuple
+from typing import Callable, NamedTuple
 
 import torch
 import torch.nn.functional as F
+from mmengine.dist import all_reduce, get_world_size
 from mmseg.registry import MODELS
 from torch import Tensor, nn
 
@@ -26,7 +27,10 @@ class GradientClipping(NamedTuple):
 
 
 def gradient_clipping_loss(
-    pixel_loss: Tensor, patch_size: int = 120, start: float = 1.2
+    pixel_loss: Tensor,
+    patch_size: int = 120,
+    start: float = 1.2,
+    average: Callable[[Tensor], Tensor] | None = None,
 ) -> GradientClipping:
     """Clip the per-pixel loss from above, so that doubtful pixels stop giving gradients.
 
@@ -44,6 +48,7 @@ def gradient_clipping_loss(
         pixel_loss: non-negative loss of every pixel, (B, H, W), floating point; 0 where ignored.
         patch_size: side of a square in pixels.
         start: mean loss at or below which clipping sets in.
+        average: averages a vector over the parts of a batch that is divided over processes.
 
     Returns:
         The mean clipped loss, the clipped loss of every pixel and the share of clipped pixels.
@@ -62,6 +67,9 @@ def gradient_clipping_loss(
     squares = F.avg_pool2d(
         values.mean(dim=0, keepdim=True), patch_size, ceil_mode=True, count_include_pad=False
     )  # (1, ceil(H / patch_size), ceil(W / patch_size))
+    if average is not None:
+        averaged = average(torch.cat((mean[None], squares.flatten())))
+        mean, squares = averaged[0], averaged[1:].view_as(squares)
     threshold = torch.maximum(squares, mean)
     threshold = threshold.masked_fill(mean > start, float('inf'))
     threshold = threshold.repeat_interleave(patch_size, dim=1)[:, :height]
@@ -73,11 +81,18 @@ def gradient_clipping_loss(
     return GradientClipping(pixel_loss.mean(), pixel_loss, clipped.float().mean())
 
 
+def _average_over_processes(values: Tensor) -> Tensor:
+    all_reduce(values, 'mean')
+    return values
+
+
 @MODELS.register_module()
 class WeakTrGradientClippingLoss(nn.Module):
     """Cross entropy whose per-pixel values are clipped by :func:`gradient_clipping_loss`.
 
-    Ignored pixels have the loss 0 and count in every mean, also in that of the result.
+    Ignored pixels have the loss 0 and count in every mean, also in that of the result. Several
+    processes share their means, so that thresholds are those of the whole batch; their images must
+    have one size, as crops do.
 
     Args:
         patch_size: side in pixels of the squares that have a threshold each.
@@ -134,7 +149,8 @@ class WeakTrGradientClippingLoss(nn.Module):
                 'remove `sampler` from the decode head'
             )
         pixel_loss = F.cross_entropy(cls_score, label, ignore_index=ignore_index, reduction='none')
-        result = gradient_clipping_loss(pixel_loss, self.patch_size, self.start)
+        average = _average_over_processes if get_world_size() > 1 else None
+        result = gradient_clipping_loss(pixel_loss, self.patch_size, self.start, average)
         self.clipped_share = result.clipped_share
         return self.loss_weight * result.loss
 
