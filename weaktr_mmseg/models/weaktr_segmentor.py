@@ -12,6 +12,8 @@ from mmseg.registry import MODELS
 from mmseg.structures import SegDataSample
 from torch import Tensor
 
+from ..pseudo_labels.dense_crf import unary_from_probabilities
+from ..pseudo_labels.generate import build_crf
 from .checkpoint_guard import guard_layout
 
 MAX_LOGITS = 1 << 28  # 1 GiB of float32: 21 classes at 4000 x 3200 pixels
@@ -26,6 +28,10 @@ class WeakTrSegmentor(EncoderDecoder):
     where that is more than ``MAX_LOGITS`` numbers, the classes are resized one by one and only the
     prediction is kept.
 
+    ``test_cfg`` may hold ``crf``, the config of a dense CRF (see :func:`build_crf`). It refines the
+    prediction at the size of the network's input, so that its cost does not depend on the size of
+    the photograph; :class:`WeakTrCRFTTAModel` does so at the original size, as was published.
+
     Args:
         **kwargs: see :class:`mmseg.models.EncoderDecoder`.
 
@@ -36,6 +42,32 @@ class WeakTrSegmentor(EncoderDecoder):
     def __init__(self, **kwargs: Any) -> None:
         super().__init__(**kwargs)
         guard_layout(self)
+        crf = (self.test_cfg or {}).get('crf')
+        self.crf = None if crf is None else build_crf(crf)
+
+    def inference(self, inputs: Tensor, batch_img_metas: list[dict]) -> Tensor:
+        """Predict, and refine the prediction where ``test_cfg`` has a CRF.
+
+        Args:
+            inputs: normalised images, (B, 3, H, W).
+            batch_img_metas: metainfo of the ``B`` samples.
+
+        Returns:
+            Logits, (B, K, H, W); logarithms of probabilities after a CRF.
+        """
+        logits = super().inference(inputs, batch_img_metas)
+        if self.crf is None:
+            return logits
+        images = self._pixels(inputs)
+        unaries = unary_from_probabilities(logits.softmax(dim=1)).unbind()
+        refined = torch.stack(self.crf.batch(images, list(unaries)))  # (B, K, H, W)
+        return refined.clamp_min(torch.finfo(refined.dtype).tiny).log()
+
+    def _pixels(self, inputs: Tensor) -> list[Tensor]:
+        """Images before normalisation, uint8 (H, W, 3) each."""
+        if getattr(self.data_preprocessor, '_enable_normalize', False):
+            inputs = inputs * self.data_preprocessor.std + self.data_preprocessor.mean
+        return list(inputs.permute(0, 2, 3, 1).round().clamp(0, 255).to(torch.uint8).unbind())
 
     def postprocess_result(
         self, seg_logits: Tensor, data_samples: list[SegDataSample] | None = None

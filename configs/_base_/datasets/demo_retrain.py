@@ -1,10 +1,12 @@
 # Composed scenes with pseudo labels for training and true masks for validation.
 dataset_type = 'WeakTrDemoDataset'
 data_root = 'data/demo'
+input_size = (80, 80)  # 1.25 times the scenes
 pseudo_labels_dir = 'work_dirs/weaktr_demo/pseudo_labels'  # set by the pipeline to its own
 train_pipeline = [
     dict(type='LoadImageFromFile'),
     dict(type='LoadPseudoLabel', folder=pseudo_labels_dir),
+    dict(type='Resize', scale=input_size),
     dict(
         type='RandomFlip', prob=[0.25, 0.25, 0.25],
         direction=['horizontal', 'vertical', 'diagonal']),
@@ -12,6 +14,7 @@ train_pipeline = [
 ]
 test_pipeline = [
     dict(type='LoadImageFromFile'),
+    dict(type='Resize', scale=input_size, keep_ratio=True),
     dict(type='LoadAnnotations'),
     dict(type='PackSegInputs'),
 ]

@@ -1,5 +1,5 @@
 # CAM network of the demo: a ViT small enough to train from scratch on a CPU.
-num_classes = 6  # foreground classes
+num_classes = 5  # foreground classes
 width = 64
 data_preprocessor = dict(
     type='WeakTrDataPreprocessor',

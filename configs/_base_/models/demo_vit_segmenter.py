@@ -1,5 +1,5 @@
 # Segmentor of the demo: the CAM network's ViT with Segmenter's mask transformer.
-num_classes = 7  # with background
+num_classes = 6  # with background
 width = 64
 norm_cfg = dict(type='LN', eps=1e-6)
 data_preprocessor = dict(
@@ -11,12 +11,12 @@ data_preprocessor = dict(
     seg_pad_val=255,
     size_divisor=8)
 model = dict(
-    type='EncoderDecoder',
+    type='WeakTrSegmentor',
     data_preprocessor=data_preprocessor,
     backbone=dict(
         type='mmpretrain.VisionTransformer',
         arch=dict(embed_dims=width, num_layers=4, num_heads=4, feedforward_channels=4 * width),
-        img_size=64,
+        img_size=80,  # finer than the CAM network: 10 x 10 tokens
         patch_size=8,
         out_type='featmap',
         interpolate_mode='bilinear'),
@@ -30,6 +30,11 @@ model = dict(
         embed_dims=width,
         init_std=0.1,  # Xavier's for 64 channels; the default 0.02 is for 384 and more
         dropout_ratio=0.0,
-        loss_decode=dict(type='WeakTrGradientClippingLoss', patch_size=16, start=0.35)),
+        loss_decode=dict(type='WeakTrGradientClippingLoss', patch_size=16, start=0.2)),
     train_cfg=dict(),
-    test_cfg=dict(mode='whole'))
+    test_cfg=dict(
+        mode='whole',
+        # The published VOC terms at the scale of the scenes, in pixels of the network's input.
+        crf=dict(
+            gaussian=dict(sxy=2, compat=3), bilateral=dict(sxy=20, srgb=5, compat=4),
+            iterations=10)))

@@ -1,5 +1,5 @@
 # AdamW with warm-up and cosine, as short as the demo allows.
-max_epochs = 9
+max_epochs = 7
 warmup_epochs = 1
 optim_wrapper = dict(
     type='OptimWrapper',
@@ -11,6 +11,6 @@ param_scheduler = [
         type='CosineAnnealingLR', eta_min=0, begin=warmup_epochs, end=max_epochs,
         convert_to_iter_based=True),
 ]
-train_cfg = dict(type='WeakTrEpochLoop', max_epochs=max_epochs, val_interval=9)
+train_cfg = dict(type='WeakTrEpochLoop', max_epochs=max_epochs, val_interval=max_epochs)
 val_cfg = dict(type='ValLoop')
 test_cfg = dict(type='TestLoop')
