@@ -147,7 +147,7 @@ def weight_map(
     low, high = weights.min(), weights.max()
     # Weights that hardly differ must not look as if they did.
     spread = max(high - low, MIN_SPREAD)
-    picture = axis.imshow(weights, cmap='viridis', aspect='auto', vmin=high - spread, vmax=high)
+    picture = axis.imshow(weights, cmap='viridis', vmin=high - spread, vmax=high)
     layers, heads = weights.shape
     axis.set_xticks(range(heads), [str(head + 1) for head in range(heads)], fontsize=8)
     axis.set_yticks(range(layers), [str(layer + 1) for layer in range(layers)], fontsize=8)
