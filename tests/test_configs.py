@@ -110,6 +110,7 @@ SHRINKERS: dict[str, Callable[[], dict]] = {
     'SegDataPreProcessor': lambda: dict(size=(48, 48)),
     'WeakTrViT': lambda: dict(arch=TINY_ARCH, img_size=32, init_cfg=None),
     'mmpretrain.VisionTransformer': lambda: dict(arch=TINY_ARCH, img_size=48, init_cfg=None),
+    'WeakTrSegmenterViT': lambda: dict(arch=TINY_ARCH, img_size=48, init_cfg=None),
     'WeakTrEVA02': lambda: dict(arch=TINY_ARCH, img_size=48, init_cfg=None),
     'WeakTrCAMHead': lambda: dict(in_channels=32),
     'WeakTrGradientClippingHead': lambda: dict(

@@ -9,7 +9,10 @@ from mmengine.structures import PixelData
 from mmseg.models.decode_heads import SegmenterMaskTransformerHead
 from mmseg.structures import SegDataSample
 
-from weaktr_mmseg.models.gradient_clipping_head import WeakTrGradientClippingHead
+from weaktr_mmseg.models.gradient_clipping_head import (
+    WeakTrGradientClippingHead,
+    accuracy,
+)
 
 SETTINGS = dict(
     in_channels=16,
@@ -83,3 +86,38 @@ def test_refuses_patches_that_do_not_fit():
     head = WeakTrGradientClippingHead(patch_size=4, **SETTINGS)
     with pytest.raises(ValueError, match=r'\(2, 3\) patches of 4 px do not fit .* \(8, 8\) px'):
         head.upsample(torch.randn(1, 3, 2, 3), (8, 8))
+
+
+def test_losses_equal_those_of_segmenter(head):
+    """Where nothing is clipped, at a size that makes the parent upsample as well."""
+    head.loss_decode.start = 0.0
+    stock = SegmenterMaskTransformerHead(**SETTINGS)
+    stock.load_state_dict(head.state_dict(), strict=True)
+    labels = torch.randint(0, 3, (1, 8, 8), generator=torch.manual_seed(0))
+    labels[:, :2] = 255
+    sample = SegDataSample(gt_sem_seg=PixelData(data=labels))
+    features = (torch.randn(1, 16, 2, 2),)
+
+    losses = head.eval().loss(features, [sample], train_cfg={})
+
+    expected = stock.eval().loss(features, [sample], train_cfg={})
+    torch.testing.assert_close(losses['acc_seg'], expected['acc_seg'].squeeze())
+    torch.testing.assert_close(losses['loss_ce'], expected['loss_ce'])
+
+
+def test_several_losses_of_one_name_are_added(head):
+    stock_loss = dict(type='CrossEntropyLoss', loss_weight=0.5, loss_name='loss_ce')
+    both = [dict(type='WeakTrGradientClippingLoss', start=0.0), stock_loss]
+    two = WeakTrGradientClippingHead(**SETTINGS, loss_decode=both)
+    two.load_state_dict(head.state_dict(), strict=True)
+    sample = SegDataSample(gt_sem_seg=PixelData(data=torch.randint(0, 3, (1, 8, 8))))
+    features = (torch.randn(1, 16, 2, 2),)
+    head.loss_decode.start = 0.0
+    one = head.eval().loss(features, [sample], train_cfg={})
+    losses = two.eval().loss(features, [sample], train_cfg={})
+    torch.testing.assert_close(losses['loss_ce'], 1.5 * one['loss_ce'])
+
+
+def test_accuracy_without_a_labelled_pixel_is_zero():
+    labels = torch.full((1, 4, 4), 255)
+    assert accuracy(torch.randn(1, 3, 4, 4), labels, 255) == 0

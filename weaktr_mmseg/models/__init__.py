@@ -8,6 +8,7 @@ from .data_preprocessor import WeakTrDataPreprocessor
 from .gradient_clipping_head import WeakTrGradientClippingHead
 from .gradient_clipping_loss import WeakTrGradientClippingLoss
 from .segmenter_eva02 import WeakTrEVA02
+from .segmenter_vit import WeakTrSegmenterViT
 from .weaktr_segmentor import WeakTrSegmentor
 from .weaktr_vit import WeakTrViT
 
@@ -21,5 +22,6 @@ __all__ = [
     'WeakTrGradientClippingHead',
     'WeakTrGradientClippingLoss',
     'WeakTrSegmentor',
+    'WeakTrSegmenterViT',
     'WeakTrViT',
 ]

@@ -23,6 +23,21 @@ def _without_attention_weights(
     return args, {**kwargs, 'need_weights': False}
 
 
+def accuracy(logits: Tensor, labels: Tensor, ignore_index: int) -> Tensor:
+    """Percentage of the labelled pixels whose class has the highest logit.
+
+    Args:
+        logits: (B, K, H, W).
+        labels: Class ids, (B, H, W).
+        ignore_index: Label of the pixels that do not count.
+
+    Returns:
+        A scalar; 0 where no pixel is labelled.
+    """
+    known = (labels != ignore_index).sum()
+    return 100 * (logits.argmax(dim=1) == labels).sum() / known.clamp(min=1)
+
+
 @MODELS.register_module()
 class WeakTrGradientClippingHead(SegmenterMaskTransformerHead):
     """Segmenter's mask transformer with WeakTr's gradient clipping.
@@ -52,17 +67,28 @@ class WeakTrGradientClippingHead(SegmenterMaskTransformerHead):
             layer.attn.attn.register_forward_pre_hook(_without_attention_weights, with_kwargs=True)
 
     def loss_by_feat(self, seg_logits: Tensor, batch_data_samples: SampleList) -> dict[str, Tensor]:
-        """Compute the losses of the parent and the share of clipped pixels.
+        """Compute the losses and the share of clipped pixels.
+
+        Unlike the parent it upsamples once and does not wait for an accelerator.
 
         Args:
             seg_logits: logits of the patches, (B, K, h, w).
             batch_data_samples: samples with ``gt_sem_seg.data`` of shape (1, H, W).
 
         Returns:
-            The losses by name, ``acc_seg``, and ``clipped_share`` if a clipping loss is used.
+            The losses by name, ``acc_seg`` (percent of the labelled pixels), and ``clipped_share``
+            if a clipping loss is used.
         """
-        size = batch_data_samples[0].gt_sem_seg.shape
-        losses = super().loss_by_feat(self.upsample(seg_logits, size), batch_data_samples)
+        labels = self._stack_batch_gt(batch_data_samples)  # (B, 1, H, W)
+        logits = self.upsample(seg_logits, labels.shape[2:])
+        weight = None if self.sampler is None else self.sampler.sample(logits, labels)
+        labels = labels.squeeze(1)
+        criteria = self.loss_decode
+        losses: dict[str, Tensor] = {}
+        for criterion in criteria if isinstance(criteria, nn.ModuleList) else [criteria]:
+            loss = criterion(logits, labels, weight=weight, ignore_index=self.ignore_index)
+            losses[criterion.loss_name] = losses.get(criterion.loss_name, 0) + loss
+        losses['acc_seg'] = accuracy(logits.detach(), labels, self.ignore_index)
         for module in self.loss_decode.modules():
             if isinstance(module, WeakTrGradientClippingLoss):
                 losses['clipped_share'] = module.clipped_share
