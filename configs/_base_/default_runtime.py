@@ -18,4 +18,8 @@ default_hooks = dict(
     param_scheduler=dict(type='ParamSchedulerHook'),
     checkpoint=dict(type='WeakTrCheckpointHook', interval=1, max_keep_ckpts=1),
     sampler_seed=dict(type='DistSamplerSeedHook'),
+    finite=dict(type='WeakTrFiniteHook'),
+    batch=dict(type='WeakTrBatchHook'),
+    class_list=dict(type='WeakTrClassListHook'),
+    data_faults=dict(type='WeakTrDataFaultHook'),
     visualization=dict(type='SegVisualizationHook'))

@@ -11,6 +11,7 @@ from mmengine.config import Config, ConfigDict
 from ..errors import WeakTrInputError
 from ..evaluation.cam_metric import OTSU
 from .distributed import cpu_model_wrapper, runs_on_cpu_processes
+from .fault_policy import apply_fault_policy
 
 CAM_DIR = 'cam'
 PSEUDO_LABEL_DIR = 'pseudo_labels'
@@ -30,6 +31,7 @@ PIPELINE_KEYS = (
     'pseudo_labels',
     'retrain_from_cam_vit',
     'resume_changed',
+    'on_fault',
 )
 
 
@@ -61,6 +63,7 @@ def resolve_pipeline(cfg: Config) -> Config:
         base = Config.fromfile(path)
         base.merge_from_dict(stage.to_dict())
         cfg.cam_stage = ConfigDict(base.to_dict())
+    apply_fault_policy(cfg)
     if runs_on_cpu_processes(cfg.get('launcher', 'none')):
         cfg.model_wrapper_cfg = cpu_model_wrapper()
     return cfg

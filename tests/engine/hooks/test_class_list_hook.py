@@ -1,0 +1,52 @@
+from __future__ import annotations
+
+from types import SimpleNamespace
+
+import pytest
+from torch import nn
+
+from weaktr_mmseg.engine.hooks import WeakTrClassListHook
+from weaktr_mmseg.errors import WeakTrInputError
+
+CLASSES = ('background', 'cat', 'dog')
+
+
+def load(meta, classes=CLASSES):
+    dataset = SimpleNamespace(metainfo=dict(classes=classes))
+    loop = SimpleNamespace(dataloader=SimpleNamespace(dataset=dataset))
+    runner = SimpleNamespace(
+        model=nn.Identity(), _train_loop=None, _val_loop=None, _test_loop=loop,
+        _load_from='other.pth', work_dir='work',
+    )  # fmt: skip
+    WeakTrClassListHook().after_load_checkpoint(runner, dict(state_dict={}, meta=meta))
+
+
+@pytest.mark.parametrize(
+    'meta',
+    [
+        None,
+        {},
+        dict(dataset_meta=None),
+        dict(dataset_meta=dict(palette=[])),
+        dict(dataset_meta=dict(classes=list(CLASSES))),
+    ],
+)
+def test_accepts_the_same_classes_or_none(meta):
+    load(meta)
+
+
+@pytest.mark.parametrize(
+    ('classes', 'message'),
+    [
+        (('background', 'dog', 'cat'), r"other\.pth: .* expected .* \(id 1: 'dog', 'cat'\)"),
+        (('background', 'cat'), r"other\.pth: .*\['background', 'cat'\], 2 in number, expected 3"),
+        (('background', 'cat', 'Dog'), r"\(id 2: 'Dog', 'dog'\)"),
+    ],
+)
+def test_refuses_other_classes(classes, message):
+    with pytest.raises(WeakTrInputError, match=message):
+        load(dict(dataset_meta=dict(classes=classes)))
+
+
+def test_a_model_without_class_names_is_left_alone():
+    load(dict(dataset_meta=dict(classes=CLASSES)), classes=None)

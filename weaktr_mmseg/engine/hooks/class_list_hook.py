@@ -1,0 +1,61 @@
+"""Refuses checkpoints of other classes."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+from mmengine.hooks import Hook
+from mmengine.model import is_model_wrapper
+from mmseg.registry import HOOKS
+
+from ...errors import WeakTrInputError
+
+
+@HOOKS.register_module()
+class WeakTrClassListHook(Hook):
+    """Compares the class names in a checkpoint with those of the data set.
+
+    Another number of classes is refused by the model itself; the same number with other names or
+    in another order fits every parameter and would be scored as if nothing were wrong. Checkpoints
+    without class names, such as ImageNet's, pass; so do those for a model without classes.
+    """
+
+    def after_load_checkpoint(self, runner: Any, checkpoint: dict) -> None:
+        """Checks a loaded checkpoint.
+
+        Raises:
+            WeakTrInputError: If it was trained on other classes.
+        """
+        meta = checkpoint.get('meta')
+        stored = _classes(meta.get('dataset_meta')) if isinstance(meta, Mapping) else None
+        model = runner.model.module if is_model_wrapper(runner.model) else runner.model
+        expected = _classes(getattr(model, 'dataset_meta', None)) or _dataset_classes(runner)
+        if stored is None or expected is None or stored == expected:
+            return
+        raise WeakTrInputError(
+            f'{runner._load_from or runner.work_dir}: the checkpoint was trained on the classes '
+            f'{_first_difference(stored, expected)}'
+        )
+
+
+def _classes(meta: Any) -> list[str] | None:
+    names = meta.get('classes') if isinstance(meta, Mapping) else None
+    is_list = isinstance(names, Sequence) and not isinstance(names, str)
+    return [str(name) for name in names] if is_list else None
+
+
+def _dataset_classes(runner: Any) -> list[str] | None:
+    """Class names of the data set of the loop that runs."""
+    for loop in (runner._train_loop, runner._test_loop, runner._val_loop):
+        dataset = getattr(getattr(loop, 'dataloader', None), 'dataset', None)
+        if dataset is not None:
+            return _classes(getattr(dataset, 'metainfo', None))
+    return None
+
+
+def _first_difference(stored: list[str], expected: list[str]) -> str:
+    if len(stored) != len(expected):
+        return f'{stored}, {len(stored)} in number, expected {len(expected)}: {expected}'
+    index = next(i for i, pair in enumerate(zip(stored, expected)) if pair[0] != pair[1])
+    return f'{stored}, expected {expected} (id {index}: {stored[index]!r}, {expected[index]!r})'
