@@ -8,15 +8,26 @@ import sys
 from pathlib import Path
 
 import mmseg
+from mmengine.config import Config
+from torch.distributed.elastic.multiprocessing.errors import record
 
-from weaktr_mmseg.engine.distributed import init_cpu_process_group
-from weaktr_mmseg.errors import WeakTrInputError
+from weaktr_mmseg.engine.distributed import init_cpu_process_group, runs_on_cpu_processes
+from weaktr_mmseg.errors import WeakTrError
+
+# What the stock runner lacks for models on the CPU; see cpu_model_wrapper.
+CPU_WRAPPER = (
+    'model_wrapper_cfg.type=MMDistributedDataParallel',
+    'model_wrapper_cfg.device_ids=None',
+    'model_wrapper_cfg.broadcast_buffers=False',
+)
+TRACEBACK = 'WEAKTR_TRACEBACK'  # an environment variable: show where an error came from
 
 
 def run_mmseg_tool(name: str) -> None:
     """Runs ``tools/<name>`` of mmseg with this process's arguments.
 
-    A fault in the input ends the process with one line and exit code 2.
+    A fault in the input ends the process with one line and exit code 2. Under torchrun, any other
+    error is noted for its final report, so that the first process to fail is seen.
 
     Args:
         name: File name of the tool.
@@ -25,12 +36,34 @@ def run_mmseg_tool(name: str) -> None:
     config = next((arg for arg in sys.argv[1:] if not arg.startswith('-')), None)
     if config is not None and not Path(config).is_file():
         sys.exit(_fault(f'config file {config} does not exist'))
-    if 'RANK' in os.environ and '--launcher' in ' '.join(sys.argv):
-        init_cpu_process_group('pytorch')
+    run = record(_run) if 'TORCHELASTIC_RUN_ID' in os.environ else _run
+    run(script, config)
+
+
+def _run(script: Path, config: str | None) -> None:
     try:
+        launcher = _launcher(sys.argv)
+        init_cpu_process_group(launcher)
+        if config and runs_on_cpu_processes(launcher) and _is_single_stage(script, config):
+            sys.argv += ['--cfg-options', *CPU_WRAPPER]
         runpy.run_path(str(script), run_name='__main__')
-    except WeakTrInputError as error:
+    except WeakTrError as error:
+        if os.environ.get(TRACEBACK):
+            raise
         sys.exit(_fault(str(error)))
+
+
+def _launcher(arguments: list[str]) -> str:
+    for argument, following in zip(arguments, [*arguments[1:], '']):
+        option, _, value = argument.partition('=')
+        if option == '--launcher':
+            return value or following
+    return 'none'
+
+
+def _is_single_stage(script: Path, config: str) -> bool:
+    """Whether mmengine's runner reads the config itself, and not that of a pipeline."""
+    return script.name != 'train.py' or 'runner_type' not in Config.fromfile(config)
 
 
 def _find_tool(name: str) -> Path:

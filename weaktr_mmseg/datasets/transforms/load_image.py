@@ -12,6 +12,8 @@ from mmengine import fileio
 from mmseg.registry import TRANSFORMS
 from PIL import Image, ImageOps
 
+from ...pseudo_labels.cam_files import UNREADABLE
+
 _SIXTEEN_BIT = ('I;16', 'I;16B', 'I;16L', 'I;16N', 'I')
 
 
@@ -77,7 +79,7 @@ def decode_image(data: bytes, name: str) -> np.ndarray:
             image.load()
             ImageOps.exif_transpose(image, in_place=True)
             return np.asarray(_to_rgb(image))
-    except (OSError, SyntaxError, ValueError, Image.DecompressionBombError) as error:
+    except UNREADABLE as error:
         raise ValueError(f'cannot read image {name}: {error}') from error
 
 
