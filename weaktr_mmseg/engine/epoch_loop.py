@@ -25,9 +25,9 @@ VALIDATED = 'last_validation'  # a name that log processors do not take for a sc
 class WeakTrEpochLoop(EpochBasedTrainLoop):
     """mmengine's loop with exact resumption: a resumed training equals an uninterrupted one.
 
-    * Random numbers of an iteration are a function of the seed, the rank, the epoch and the
-      iteration, and those of a data loader's worker of the seed, the rank, the epoch and the
-      worker. So no random state is saved.
+    * Random numbers of an iteration or a validation are a function of the seed, the rank, the epoch
+      and the iteration, and those of a data loader's worker of the seed, the rank, the epoch and
+      the worker. So no random state is saved.
     * On SIGTERM or SIGINT it finishes the iteration (with gradient accumulation, the step), saves
       ``interrupted.pth`` and ends the process. On resumption the batches that were trained on are
       loaded, so that workers draw the same random numbers, but not used.
@@ -92,6 +92,7 @@ class WeakTrEpochLoop(EpochBasedTrainLoop):
         if hub.get_info(VALIDATED) == self._epoch:
             return
         hub.update_info(VALIDATED, self._epoch)
+        seed_all(self.runner.seed, get_rank(), self._epoch, len(self.dataloader) + 1)
         saved = str(hub.get_info('last_ckpt', '')).endswith(f'epoch_{self._epoch}.pth')
         if not saved:  # the way back to this point leads through a part of training
             loop.run()

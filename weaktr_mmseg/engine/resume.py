@@ -87,13 +87,13 @@ class ResumableStages:
         if resume and state is not None:
             self.state = state
             self._remove_leftovers(present)
-        elif finished:
-            self._move_aside([*present, STATE_FILE, SUMMARY_FILE])
         elif resume and present:
             raise WeakTrInputError(
                 f'{self.work_dir} holds {", ".join(present)} but no {STATE_FILE} that says from '
                 'what they were made; choose another --work-dir'
             )
+        elif finished:
+            self._move_aside([*present, STATE_FILE, SUMMARY_FILE])
         elif self._is_worth_keeping(state, present):
             raise WeakTrInputError(
                 f'{self.work_dir} holds an unfinished run: continue it with --resume, or choose '
@@ -128,7 +128,9 @@ class ResumableStages:
         self._move_aside([SUMMARY_FILE])
         if anew:
             print_log(f'Stage {stage!r} starts anew: {in_one_line(anew)}', logger='current')
-            self._move_aside([FOLDERS[stage]] if stage in FOLDERS else [])
+        folder = FOLDERS.get(stage)
+        if folder and (anew or (not goes_on and latest_checkpoint(self.work_dir / folder))):
+            self._move_aside([folder])
         self.state.begin(stage, now)
         return None, goes_on
 

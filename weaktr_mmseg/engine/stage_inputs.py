@@ -33,8 +33,15 @@ TRAINING_KEYS = (
     'efficient_conv_bn_eval',
 )
 TEST_KEYS = (*COMMON_KEYS, 'test_dataloader', 'test_cfg', 'test_evaluator')
-# How fast a result is reached, wherever these keys stand.
-SPEED_KEYS = ('num_workers', 'persistent_workers', 'pin_memory', 'prefetch_factor', 'workers')
+# What may change between sessions, wherever these keys stand: speed, and what is done about faults.
+FREE_KEYS = (
+    'num_workers',
+    'persistent_workers',
+    'pin_memory',
+    'prefetch_factor',
+    'workers',
+    'on_fault',
+)
 
 
 def cam_inputs(cfg: Config) -> dict[str, Any]:
@@ -119,10 +126,10 @@ def _inputs(cfg: Config, config: dict[str, Any], **upstream: str) -> dict[str, A
 
 
 def _plain(value: Any, prefix: str) -> Any:
-    """The value as JSON knows it, without what bears on speed only and the place of the run."""
+    """The value as JSON knows it, without what may change and the place of the run."""
     if isinstance(value, dict):
         items = ((str(key), child) for key, child in value.items())
-        return {key: _plain(child, prefix) for key, child in items if key not in SPEED_KEYS}
+        return {key: _plain(child, prefix) for key, child in items if key not in FREE_KEYS}
     if isinstance(value, (list, tuple)):
         return [_plain(child, prefix) for child in value]
     if isinstance(value, str):
