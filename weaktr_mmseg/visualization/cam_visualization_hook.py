@@ -30,9 +30,11 @@ class WeakTrCAMVisualizationHook(Hook):
     ``TensorboardVisBackend`` and others) gets the pictures ``cams``, one row an image, and
     ``head_weights``, the mean over the validation images. Enable it in the config of a CAM stage::
 
-        custom_hooks = [dict(type='WeakTrCAMVisualizationHook', images=4)]
+        default_hooks = dict(pictures=dict(type='WeakTrCAMVisualizationHook', images=4))
         vis_backends = [dict(type='LocalVisBackend'), dict(type='TensorboardVisBackend')]
         visualizer = dict(vis_backends=vis_backends)
+
+    ``default_hooks`` because, unlike ``custom_hooks``, it adds to those of the parent config.
 
     Coarse maps are shown if the network predicts them (``model.test_cfg.coarse``).
 
