@@ -1,0 +1,81 @@
+"""Export the final segmentor to ONNX and check it against PyTorch in onnxruntime.
+
+Example:
+  python tools/export_onnx.py configs/weaktr_demo.py \\
+      work_dirs/weaktr_demo/retrain/epoch_9.pth --out weaktr_demo.onnx
+
+The file takes RGB images, uint8 (batch, height, width, 3), of any batch and size, and gives logits,
+float32 (batch, classes, height, width). Class names and palette are in its metadata.
+
+Exit code: 0 exported and equal, 1 the two differ, 2 an input is wrong.
+"""
+
+from __future__ import annotations
+
+import argparse
+import sys
+from pathlib import Path
+
+from mmengine.config import DictAction
+
+from weaktr_mmseg.errors import WeakTrInputError
+from weaktr_mmseg.inference.models import read_config
+
+
+def parse_args() -> argparse.Namespace:
+    """Parses the command line."""
+    parser = argparse.ArgumentParser(
+        description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
+    )
+    parser.add_argument('config', help='config of the pipeline or of retraining')
+    parser.add_argument('checkpoint', help='checkpoint of the final segmentor')
+    parser.add_argument('--out', type=Path, required=True, help='ONNX file to write')
+    parser.add_argument(
+        '--size',
+        type=int,
+        nargs=2,
+        action='append',
+        default=[],
+        metavar=('H', 'W'),
+        help='image size to check beside the usual ones; can be repeated',
+    )
+    parser.add_argument('--opset', type=int, default=17, help='ONNX operators (default: 17)')
+    parser.add_argument(
+        '--tolerance',
+        type=float,
+        default=1e-3,
+        help='largest difference of a logit that counts as equal (default: 0.001)',
+    )
+    parser.add_argument('--cfg-options', nargs='+', action=DictAction, help='as in tools/train.py')
+    return parser.parse_args()
+
+
+def main() -> int:
+    """Runs the command line."""
+    args = parse_args()
+    try:
+        from weaktr_mmseg.export import export_segmentor
+    except ImportError as error:
+        print(f'error: {error}; pip install onnx onnxruntime', file=sys.stderr)
+        return 2
+    try:
+        cfg = read_config(args.config)
+        if args.cfg_options:
+            cfg.merge_from_dict(args.cfg_options)
+        comparisons = export_segmentor(cfg, args.checkpoint, args.out, args.opset, args.size)
+    except (OSError, ValueError, WeakTrInputError) as error:
+        print(f'error: {error}', file=sys.stderr)
+        return 2
+    print(f'{args.out}: {args.out.stat().st_size / 2**20:.1f} MiB, opset {args.opset}')
+    print('batch x height x width   largest difference   same class')
+    for shape, difference, agreement in comparisons:
+        size = ' x '.join(map(str, shape))
+        print(f'{size:24} {difference:18.2e}   {agreement:10.4%}')
+    if max(item.max_difference for item in comparisons) > args.tolerance:
+        print(f'error: {args.out} differs by more than {args.tolerance}', file=sys.stderr)
+        return 1
+    return 0
+
+
+if __name__ == '__main__':
+    sys.exit(main())
