@@ -4,7 +4,11 @@ import pytest
 import torch
 
 from weaktr_mmseg.models import fused_attention
-from weaktr_mmseg.models.fused_attention import fuse_attention
+from weaktr_mmseg.models.fused_attention import (
+    MaterializedFusedAttention,
+    StreamingFusedAttention,
+    fuse_attention,
+)
 
 BATCH, HEADS, LAYERS, HEAD_DIMS, CLASSES, PATCHES = 2, 3, 2, 4, 3, 10
 TOKENS = CLASSES + PATCHES
@@ -127,6 +131,22 @@ def test_half_precision_queries_stay_close(parts, mode):
     expected = torch.einsum('bnm,bkm->bkn', patch_block(parts), maps)
     spread = operator.propagate(maps.bfloat16()).float()
     torch.testing.assert_close(spread, expected, rtol=0, atol=3e-2)
+
+
+@pytest.mark.parametrize(
+    ('tokens', 'learns', 'expected'),
+    [
+        (TOKENS, False, MaterializedFusedAttention),
+        (TOKENS - 1, False, StreamingFusedAttention),
+        (TOKENS, True, StreamingFusedAttention),
+    ],
+)
+def test_auto_builds_the_matrix_of_few_tokens_at_inference(
+    parts, tokens, learns, expected, monkeypatch
+):
+    monkeypatch.setattr(fused_attention, 'MATERIALIZED_TOKENS', tokens)
+    with torch.set_grad_enabled(learns):
+        assert type(fuse_attention(*parts, CLASSES, 'auto')) is expected
 
 
 def test_refuses_unknown_mode(parts):

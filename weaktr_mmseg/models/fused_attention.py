@@ -16,6 +16,9 @@ import torch.nn.functional as F
 from torch import Tensor
 
 MODES = ('auto', 'streaming', 'materialized')
+# `auto` builds the matrix at inference up to so many tokens. On 2 CPU cores it took 0.75 of the time
+# at 70 to 216 tokens and 0.9 at 420 (docs/benchmarks.md); in training it gained nothing.
+MATERIALIZED_TOKENS = 256
 STRIP_ELEMENTS = 1 << 23  # attention entries that a strip of rows may hold: 32 MiB of float32
 
 
@@ -182,7 +185,8 @@ def fuse_attention(
         keys: Per layer, (B, H, N, d).
         weights: (B, H, L).
         num_classes: Number of class tokens.
-        mode: ``'streaming'``, ``'materialized'`` or ``'auto'``.
+        mode: ``'streaming'``, ``'materialized'`` or ``'auto'``, the faster of the two: the latter
+            for at most ``MATERIALIZED_TOKENS`` tokens without gradient, else the former.
 
     Returns:
         The operator.
@@ -192,5 +196,9 @@ def fuse_attention(
     """
     if mode not in MODES:
         raise ValueError(f'attention mode: expected one of {MODES}, got {mode!r}')
+    if mode == 'auto':
+        learns = weights.requires_grad and torch.is_grad_enabled()
+        few = queries[0].size(2) <= MATERIALIZED_TOKENS
+        mode = 'materialized' if few and not learns else 'streaming'
     operator = MaterializedFusedAttention if mode == 'materialized' else StreamingFusedAttention
     return operator(queries, keys, weights, num_classes)

@@ -40,6 +40,8 @@ class WeakTrSegmenterViT(VisionTransformer):
         **kwargs: see :class:`mmpretrain.models.VisionTransformer`.
     """
 
+    layers: ModuleList
+
     def __init__(self, **kwargs: Any) -> None:
         super().__init__(**kwargs)
         self.layers = ModuleList(LeanEncoderLayer(layer) for layer in self.layers)

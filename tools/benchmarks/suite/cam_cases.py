@@ -12,7 +12,7 @@ from torch import Tensor, nn
 
 from weaktr_mmseg.models import WeakTrCAMSegmentor
 
-from .case import Builder, Case, Run
+from .case import Case, Run
 from .plain_cam import plain_loss, plain_predict
 
 CLASSES = 20
@@ -111,10 +111,6 @@ def vit_forward(side: int, scope: str, device: torch.device) -> Run:
     return torch.inference_mode()(partial(model, images))
 
 
-def _at(build: Builder, *args: object) -> Builder:
-    return partial(build, *args)  # type: ignore[arg-type]
-
-
 def _matrix_gb(side: int) -> float:
     """Memory of the stack of all matrices and of its weighed copy, and a reserve, in GB."""
     tokens = (side // 16) ** 2 + CLASSES
@@ -124,14 +120,19 @@ def _matrix_gb(side: int) -> float:
 CASES = [
     Case('cam_train_224', train_ours, train_plain),
     *(
-        Case(f'cam_infer_{side}', _at(infer_ours, side), _at(infer_plain, side), _matrix_gb(side))
+        Case(
+            f'cam_infer_{side}',
+            partial(infer_ours, side),
+            partial(infer_plain, side),
+            _matrix_gb(side),
+        )
         for side in (224, 480, 640, 960)
     ),
     *(
         Case(
             f'vit_forward_{side}',
-            _at(vit_forward, side, 'mmpretrain'),
-            _at(vit_forward, side, 'mmseg'),
+            partial(vit_forward, side, 'mmpretrain'),
+            partial(vit_forward, side, 'mmseg'),
             _matrix_gb(side) / 12,
         )
         for side in (224, 960)
