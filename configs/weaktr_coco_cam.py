@@ -9,3 +9,5 @@ model = dict(
         num_classes=80, init_cfg=dict(checkpoint='checkpoints/deit-s_coco_cam.pth')),
     cam_head=dict(num_classes=80))
 optim_wrapper = dict(optimizer=dict(lr=2e-4 * 64 / 512))  # 2e-4 per 512 images
+default_hooks = dict(  # without any pixel label
+    checkpoint=dict(save_best='cam/image_map', rule='greater'))

@@ -12,3 +12,5 @@ model = dict(
         num_classes=num_classes,
         init_cfg=dict(checkpoint='checkpoints/deit-s_custom_cam.pth')),
     cam_head=dict(num_classes=num_classes))
+default_hooks = dict(  # without any pixel label
+    checkpoint=dict(save_best='cam/image_map', rule='greater'))

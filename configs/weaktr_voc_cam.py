@@ -4,3 +4,5 @@ _base_ = [
     '_base_/datasets/voc12_cam.py', '_base_/schedules/weaktr_cam.py'
 ]
 work_dir = 'work_dirs/weaktr_voc/cam'
+default_hooks = dict(  # without any pixel label
+    checkpoint=dict(save_best='cam/image_map', rule='greater'))

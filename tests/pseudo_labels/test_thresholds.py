@@ -5,7 +5,12 @@ import pytest
 from skimage.filters import threshold_otsu
 
 from weaktr_mmseg.pseudo_labels.labelling import label_map
-from weaktr_mmseg.pseudo_labels.thresholds import SweepResult, ThresholdSweep, otsu_threshold
+from weaktr_mmseg.pseudo_labels.thresholds import (
+    SweepResult,
+    ThresholdSweep,
+    count_below,
+    otsu_threshold,
+)
 
 CLASSES = 4  # with background
 THRESHOLDS = np.arange(20) / 20
@@ -147,3 +152,24 @@ def test_otsu_needs_two_bins(occupied):
     histogram[:occupied] = 5
     with pytest.raises(ValueError, match=f'at least two bins, got {occupied}'):
         otsu_threshold(histogram)
+
+
+@pytest.mark.parametrize('dtype', [np.float16, np.float32, np.float64])
+@pytest.mark.parametrize(
+    'edges',
+    [
+        np.arange(100) / 100,
+        np.array([0.3]),
+        np.array([0.43, 0.437, 0.44]),
+        np.array([-0.5, 0.2, 0.8, 1.2, 1.5]),
+        np.array([0.5, np.nextafter(np.float32(0.5), 1)], np.float32),
+    ],
+    ids=['steps', 'one', 'close', 'outside', 'adjacent'],
+)
+def test_count_below_is_a_search(edges, dtype):
+    edges = np.unique(edges.astype(dtype))
+    rng = np.random.default_rng(0)
+    around = [np.nextafter(edges, dtype(end)) for end in (-9, 9)]
+    values = np.concatenate((rng.uniform(-0.1, 1.6, 500).astype(dtype), edges, *around, [0, 1]))
+    expected = np.searchsorted(edges, values.astype(dtype), side='left')
+    np.testing.assert_array_equal(count_below(edges, values.astype(dtype)), expected)

@@ -171,7 +171,11 @@ class WeakTrRunner:
         best = runner.message_hub.get_info('best_ckpt')
         path = Path(best or latest_checkpoint(runner.work_dir) or '')
         name = (Path(runner.work_dir) / path.name).relative_to(self.work_dir)
-        return dict(checkpoint=str(name), digest=stage_inputs.file_digest(self.work_dir / name))
+        return dict(
+            checkpoint=str(name),
+            digest=stage_inputs.file_digest(self.work_dir / name),
+            chosen_by=_chosen_by(best),
+        )
 
     def _path(self, results: dict[str, Any]) -> Path:
         return self.work_dir / results['checkpoint']
@@ -196,7 +200,10 @@ class WeakTrRunner:
         summary: dict[str, Any] = dict(
             metrics=metrics,
             stages={
-                name: dict(seconds=result['seconds'], checkpoint=str(self._path(result)))
+                name: dict(
+                    {key: result[key] for key in ('seconds', 'chosen_by') if key in result},
+                    checkpoint=str(self._path(result)),
+                )
                 for name, result in results.items()
             },
             threshold=results['pseudo_labels']['threshold'],
@@ -216,3 +223,10 @@ def _in_one_line(problem: Problem) -> str:
     """The problem with its file named once."""
     named = str(problem.file) in problem.message
     return problem.message if named else f'{problem.file}: {problem.message}'
+
+
+def _chosen_by(best: str | None) -> str:
+    """What decided for a checkpoint: nothing but its epoch, image-level mAP, or pixel labels."""
+    if best is None:
+        return 'fixed'
+    return 'label-free' if 'image_map' in Path(best).name else 'oracle'
