@@ -148,7 +148,7 @@ def read_cams(path: str | Path) -> CAMFile:
         with np.load(path, allow_pickle=False) as arrays:
             content = CAMFile(
                 arrays['cams'].astype(np.float32),
-                arrays['class_ids'],
+                np.asarray(arrays['class_ids']),
                 tuple(arrays['class_names'].tolist()),
                 str(arrays['config_hash']),
                 arrays.get('class_scores'),
