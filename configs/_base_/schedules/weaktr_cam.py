@@ -17,7 +17,7 @@ param_scheduler = [
         eta_min=1e-5,
         by_epoch=True)
 ]
-auto_scale_lr = dict(enable=True, base_batch_size=64)  # another batch_size (of all GPUs): its share of the rate
+auto_scale_lr = dict(enable=True, base_batch_size=64)  # lr follows batch_size, of all GPUs
 train_cfg = dict(type='WeakTrEpochLoop', max_epochs=max_epochs, val_interval=10)
 val_cfg = dict(type='ValLoop')
 test_cfg = dict(type='TestLoop')

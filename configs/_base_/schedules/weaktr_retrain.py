@@ -13,7 +13,7 @@ param_scheduler = [
         by_epoch=True,
         convert_to_iter_based=True)
 ]
-auto_scale_lr = dict(enable=True, base_batch_size=4)  # another batch_size (of all GPUs): its share of the rate
+auto_scale_lr = dict(enable=True, base_batch_size=4)  # lr follows batch_size, of all GPUs
 train_cfg = dict(type='WeakTrEpochLoop', max_epochs=max_epochs, val_interval=20)
 val_cfg = dict(type='ValLoop')
 test_cfg = dict(type='TestLoop')
