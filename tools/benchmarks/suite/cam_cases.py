@@ -112,9 +112,9 @@ def vit_forward(side: int, scope: str, device: torch.device) -> Run:
 
 
 def _matrix_gb(side: int) -> float:
-    """Memory of the stack of all matrices and of its weighed copy, and a reserve, in GB."""
+    """Memory of four copies of all matrices and a reserve, in GB."""
     tokens = (side // 16) ** 2 + CLASSES
-    return 1 + 2 * 12 * 2 * 6 * tokens**2 * 4 / 1e9
+    return 1 + 4 * 12 * 2 * 6 * tokens**2 * 4 / 1e9
 
 
 CASES = [
