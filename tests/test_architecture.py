@@ -1,0 +1,79 @@
+"""The architecture page is true to the code, and the code keeps its rules."""
+
+from __future__ import annotations
+
+import ast
+import importlib.util
+import re
+from pathlib import Path
+
+import pytest
+
+ROOT = Path(__file__).parents[1]
+PACKAGE = ROOT / 'weaktr_mmseg'
+FRAMEWORKS_OF_MODELS = ('mmengine', 'mmcv', 'mmseg', 'mmpretrain')
+
+
+def load_hook(name: str):
+    spec = importlib.util.spec_from_file_location(name, ROOT / f'docs/hooks/{name}.py')
+    module = importlib.util.module_from_spec(spec)
+    spec.loader.exec_module(module)
+    return module
+
+
+@pytest.fixture(scope='module')
+def code_tables():
+    return load_hook('code_tables')
+
+
+def test_no_circle_of_modules(code_tables):
+    modules = code_tables.modules()
+    circle = [name for name in modules if name in code_tables.reachable(name, modules)]
+    assert not circle, {name: sorted(modules[name] & set(circle)) for name in circle}
+
+
+def test_every_sub_package_is_found(code_tables):
+    folders = {path.parent.name for path in PACKAGE.glob('*/__init__.py')}
+    assert set(code_tables.imports()) == folders
+
+
+def test_imports_are_those_of_the_statements(code_tables):
+    modules = code_tables.modules()
+    assert 'models.attention_fusion' in modules['models.weaktr_vit']
+    assert 'pseudo_labels.thresholds' in modules['evaluation.cam_metric']
+    assert {'datasets', 'pseudo_labels'} <= code_tables.imports()['models']
+
+
+def test_pseudo_labels_know_no_network_and_no_registry(code_tables):
+    assert code_tables.imports()['pseudo_labels'] == set()
+    for path in (PACKAGE / 'pseudo_labels').glob('*.py'):
+        for node in ast.walk(ast.parse(path.read_text())):
+            modules = [node.module] if isinstance(node, ast.ImportFrom) else []
+            if isinstance(node, ast.Import):
+                modules = [alias.name for alias in node.names]
+            roots = {(module or '').split('.')[0] for module in modules}
+            assert not roots & set(FRAMEWORKS_OF_MODELS), f'{path}: {modules}'
+
+
+@pytest.mark.parametrize('part', ['models', 'datasets', 'evaluation', 'checkpoints'])
+def test_only_what_stands_above_knows_the_stages(code_tables, part):
+    above = {'engine', 'inference', 'visualization', 'export'}
+    assert not code_tables.reachable(part, code_tables.imports()) & above
+
+
+def test_names_in_the_picture_exist():
+    picture = (ROOT / 'docs/images/architecture.svg').read_text()
+    names = re.findall(r'data-object="(\w+)\.(\w+)"', picture)
+    assert len(names) > 15
+    for part, name in names:
+        sources = (path.read_text() for path in (PACKAGE / part).rglob('*.py'))
+        assert any(re.search(rf'^(class|def) {name}\b', text, re.M) for text in sources), name
+
+
+def test_registered_classes_are_listed(code_tables):
+    names = {name.rsplit('.')[-1] for name in code_tables.registered_classes('models')}
+    assert {'WeakTrViT', 'WeakTrCAMHead', 'WeakTrGradientClippingLoss'} <= names
+    page = (ROOT / 'docs/configuration.md').read_text()
+    listed = ' '.join(re.findall(r'\{\{ registered: (.*?) \}\}', page)).split()
+    for part in {path.parent.name for path in PACKAGE.glob('*/__init__.py')}:
+        assert (part in listed) == any(code_tables.registered_classes(part)), part
