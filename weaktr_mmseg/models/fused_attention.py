@@ -16,8 +16,8 @@ import torch.nn.functional as F
 from torch import Tensor
 
 MODES = ('auto', 'streaming', 'materialized')
-# `auto` builds the matrix at inference up to so many tokens: on a CPU it took 0.7 to 0.9 of the time
-# at 70 to 216 tokens, and more memory beyond (docs/benchmarks.md); in training it gained nothing.
+# `auto` builds the matrix at inference up to so many tokens: on a CPU it took 0.7 to 0.9 of the
+# time at 70 to 216 tokens (docs/benchmarks.md); in training it gained nothing.
 MATERIALIZED_TOKENS = 256
 STRIP_ELEMENTS = 1 << 23  # attention entries that a strip of rows may hold: 32 MiB of float32
 
