@@ -31,7 +31,11 @@ class Mark(NamedTuple):
 
 
 def line_chart(
-    series: Sequence[Series], x_label: str, y_label: str, marks: Sequence[Mark] = ()
+    series: Sequence[Series],
+    x_label: str,
+    y_label: str,
+    marks: Sequence[Mark] = (),
+    x_start: float | None = None,
 ) -> str:
     """Draws lines over a common axis, with a legend below.
 
@@ -40,6 +44,7 @@ def line_chart(
         x_label: Caption of the horizontal axis.
         y_label: Caption of the vertical axis.
         marks: Vertical lines.
+        x_start: A value that the horizontal axis shall reach down to.
 
     Returns:
         SVG and legend as HTML; an empty string if no series has a point.
@@ -48,7 +53,8 @@ def line_chart(
     points = [point for _, line in lines for point in line]
     if not points:
         return ''
-    x_ticks = _ticks([x for x, _ in points] + [mark.x for mark in marks])
+    start = [] if x_start is None else [x_start]
+    x_ticks = _ticks([x for x, _ in points] + [mark.x for mark in marks] + start)
     y_ticks = _ticks([y for _, y in points])
     to_x = _scale(x_ticks, LEFT, WIDTH - RIGHT)
     to_y = _scale(y_ticks, HEIGHT - BOTTOM, TOP)

@@ -77,7 +77,7 @@ def _curves(records: Sequence[Mapping], keys: Sequence[str], x: str, x_label: st
         for key in keys
         if (chosen := [record for record in records if key in record and x in record])
     ]
-    return line_chart(series, x_label, y)
+    return line_chart(series, x_label, y, x_start=0.0)
 
 
 def threshold_charts(run: RunFiles) -> list[dict[str, str]]:
