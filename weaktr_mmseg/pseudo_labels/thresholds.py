@@ -60,7 +60,7 @@ class ThresholdSweep:
         ValueError: If the thresholds are not strictly ascending.
     """
 
-    def __init__(self, num_classes: int, thresholds: Sequence[float]) -> None:
+    def __init__(self, num_classes: int, thresholds: Sequence[float] | np.ndarray) -> None:
         self.num_classes = num_classes
         self.thresholds = np.asarray(thresholds, dtype=np.float64)
         if self.thresholds.ndim != 1 or (np.diff(self.thresholds) <= 0).any():
