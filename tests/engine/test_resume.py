@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 import pytest
+import torch
 
 from weaktr_mmseg.engine.resume import ResumableStages
 from weaktr_mmseg.engine.run_state import RunState
@@ -32,7 +33,6 @@ class Run:
             (self.folder / stage / 'out.txt').write_text('new')
             self.worked.append((stage, goes_on))
             if self.fail == stage:
-                Run.last = self.worked
                 raise RuntimeError('killed')
             return dict(made=stage)
 
@@ -126,10 +126,23 @@ def test_finished_run_is_moved_aside_whole(tmp_path):
         assert names == {'cam', 'retrain', 'state.json', 'summary.json'}
 
 
-def test_files_of_unknown_origin_are_not_resumed(tmp_path):
+@pytest.mark.parametrize('finished', [False, True])
+def test_files_of_unknown_origin_are_not_resumed(tmp_path, finished):
     (tmp_path / 'cam').mkdir()
+    if finished:
+        (tmp_path / 'summary.json').write_text('')
     with pytest.raises(WeakTrInputError, match=r'holds cam but no state\.json'):
         Run(tmp_path, resume=True)
+
+
+def test_checkpoints_of_a_forgotten_stage_are_moved_aside(tmp_path):
+    interrupt(tmp_path, 'retrain')
+    torch.save({}, tmp_path / 'retrain/epoch_1.pth')
+    interrupt(tmp_path, 'cam', resume=True, accept=True, lr=2)  # forgets what came after
+    run = Run(tmp_path, resume=True, accept=True, lr=2, version='b')
+    assert run.worked == [('cam', True), ('retrain', False)]
+    assert not (tmp_path / 'retrain/epoch_1.pth').exists()
+    assert list(tmp_path.glob('former_run_*/retrain/epoch_1.pth'))
 
 
 def test_temporary_files_of_a_killed_run_are_removed(tmp_path):

@@ -29,9 +29,9 @@ class WeakTrEpochLoop(EpochBasedTrainLoop):
     * Random numbers of an iteration or a validation are a function of the seed, the rank, the epoch
       and the iteration, and those of a data loader's worker of the seed, the rank, the epoch and
       the worker. So no random state is saved.
-    * On SIGTERM or SIGINT it finishes the iteration (with gradient accumulation, the step), saves
-      ``interrupted.pth`` and ends the process. On resumption the batches that were trained on are
-      loaded, so that workers draw the same random numbers, but not used.
+    * On SIGTERM or SIGINT it finishes the iteration, saves ``interrupted.pth`` and ends the
+      process. On resumption the batches that were trained on are loaded, so that workers draw the
+      same random numbers, but not used.
     * A validation that was due when the process ended is made up for.
 
     Args:
@@ -111,12 +111,13 @@ class WeakTrEpochLoop(EpochBasedTrainLoop):
         """Saves and leaves after ``done`` batches of the epoch if a process got a signal."""
         signum = self._signals.received or 0
         if get_world_size() > 1:
-            if self._iter % AGREE_EVERY:
+            # Gradients that wait to be accumulated differ between processes, and only one saves.
+            if self._iter % AGREE_EVERY or not self.runner.optim_wrapper.should_update():
                 return
             flag = torch.tensor(signum)
             all_reduce(flag, 'max')
             signum = int(flag)
-        if not signum or not self.runner.optim_wrapper.should_update():
+        if not signum:
             return
         self._save(done)
         where = f'epoch {self._epoch + 1}, iteration {done} of {len(self.dataloader)}'

@@ -86,7 +86,6 @@ class ResumableStages:
         finished = (self.work_dir / SUMMARY_FILE).is_file()
         if resume and state is not None:
             self.state = state
-            self._remove_leftovers(present)
         elif resume and present:
             raise WeakTrInputError(
                 f'{self.work_dir} holds {", ".join(present)} but no {STATE_FILE} that says from '
@@ -99,6 +98,7 @@ class ResumableStages:
                 f'{self.work_dir} holds an unfinished run: continue it with --resume, or choose '
                 'another --work-dir'
             )
+        self._remove_leftovers(present)
 
     def _is_worth_keeping(self, state: RunState | None, present: list[str]) -> bool:
         if state is not None and any(state.results(stage) for stage in state.stages):
@@ -157,6 +157,9 @@ class ResumableStages:
 
     def _remove_leftovers(self, present: list[str]) -> None:
         """Removes the temporary files of writes that did not end."""
+        pattern = '.*.????????.*'
+        for path in self.work_dir.glob(pattern):
+            path.unlink()
         for name in present:
-            for path in (self.work_dir / name).rglob('.*.????????.*'):
+            for path in (self.work_dir / name).rglob(pattern):
                 path.unlink()

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+import secrets
 import socket
 import time
 from collections.abc import Iterator
@@ -13,7 +14,6 @@ from pathlib import Path
 from mmengine.dist import is_main_process
 
 from ..errors import WeakTrInputError
-from ..pseudo_labels.cam_files import atomic_path
 from .main_process import decide
 
 try:
@@ -86,9 +86,8 @@ class WorkDirLock:
             started=_start_time(os.getpid()),
             since=time.strftime('%Y-%m-%d %H:%M:%S'),
         )
-        draft = self.path.with_name(f'{LOCK_FILE}.{holder["host"]}.{os.getpid()}')
-        with atomic_path(draft) as temporary:
-            temporary.write_text(json.dumps(holder) + '\n')
+        draft = self.path.with_name(f'.{LOCK_FILE}.{secrets.token_hex(4)}.json')
+        draft.write_text(json.dumps(holder) + '\n')
         try:
             os.link(draft, self.path)
         except FileExistsError:

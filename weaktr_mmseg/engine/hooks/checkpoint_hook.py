@@ -7,9 +7,13 @@ from typing import Any
 
 from mmengine.dist import is_main_process
 from mmengine.hooks import CheckpointHook
+from mmengine.model import is_model_wrapper
 from mmseg.registry import HOOKS
+from torch import nn
 
 from ..checkpoint_files import ATOMIC, INTERRUPTED, POINTER
+
+GRADIENTS = 'accumulated_gradients'
 
 
 @HOOKS.register_module()
@@ -29,6 +33,19 @@ class WeakTrCheckpointHook(CheckpointHook):
 
     def __init__(self, *args: Any, backend_args: dict | None = None, **kwargs: Any) -> None:
         super().__init__(*args, backend_args=backend_args or dict(ATOMIC), **kwargs)
+
+    def before_save_checkpoint(self, runner: Any, checkpoint: dict) -> None:
+        """Adds gradients that wait for others to be accumulated, as at an odd end of an epoch."""
+        if not runner.optim_wrapper.should_update():
+            named = _model(runner).named_parameters()
+            checkpoint[GRADIENTS] = {n: p.grad.cpu() for n, p in named if p.grad is not None}
+
+    def after_load_checkpoint(self, runner: Any, checkpoint: dict) -> None:
+        """Gives these gradients back."""
+        gradients = checkpoint.pop(GRADIENTS, {})
+        for name, parameter in _model(runner).named_parameters():
+            if name in gradients:
+                parameter.grad = gradients[name].to(parameter.device)
 
     def _save_checkpoint_with_step(self, runner: Any, step: int, meta: dict) -> None:
         outdated = self._keep(runner, step)
@@ -63,3 +80,7 @@ class WeakTrCheckpointHook(CheckpointHook):
 
     def _path(self, name: str) -> str:
         return self.file_backend.join_path(self.out_dir, name)
+
+
+def _model(runner: Any) -> nn.Module:
+    return runner.model.module if is_model_wrapper(runner.model) else runner.model
