@@ -14,7 +14,7 @@ model = dict(
     type='WeakTrSegmentor',
     data_preprocessor=data_preprocessor,
     backbone=dict(
-        type='mmpretrain.VisionTransformer',
+        type='WeakTrSegmenterViT',
         arch=dict(embed_dims=width, num_layers=4, num_heads=4, feedforward_channels=4 * width),
         img_size=80,  # finer than the CAM network: 10 x 10 tokens
         patch_size=8,
