@@ -32,7 +32,31 @@ def test_image_of_the_trained_size_is_predicted_as_mmseg_does(model, tiny_segmen
     assert len(np.unique(labels)) > 1
 
 
-def test_photograph_is_seen_at_the_trained_size_and_labelled_at_its_own(model, monkeypatch):
+def without_resizing(run) -> Config:
+    cfg = read_config(run.config)
+    pipeline = cfg.test_dataloader.dataset.pipeline
+    cfg.test_pipeline = [step for step in pipeline if step.type != 'Resize']
+    assert len(cfg.test_pipeline) < len(pipeline)
+    return cfg
+
+
+def watch_network(model, monkeypatch) -> list[tuple[int, ...]]:
+    """List that gets the shape of every batch that the encoder sees."""
+    shapes = []
+    original = type(model.backbone).forward
+
+    def spy(backbone, inputs):
+        shapes.append(tuple(inputs.shape[2:]))
+        return original(backbone, inputs)
+
+    monkeypatch.setattr(type(model.backbone), 'forward', spy)
+    return shapes
+
+
+def test_photograph_is_seen_at_the_trained_size_and_labelled_at_its_own(
+    tiny_segmentor, monkeypatch
+):
+    model = build_segmentor(without_resizing(tiny_segmentor), tiny_segmentor.checkpoint)
     seen = []
     original = module.inference_model
 
@@ -47,6 +71,19 @@ def test_photograph_is_seen_at_the_trained_size_and_labelled_at_its_own(model, m
     assert (seen[0], labels.shape, labels.dtype) == ((32, 43), (150, 201), np.uint8)
     logits = F.interpolate(seen[1][None], (150, 201), mode='bilinear', align_corners=False)
     assert np.array_equal(labels, logits[0].argmax(0).numpy())
+
+
+def test_photograph_is_seen_at_the_size_of_the_test_pipeline(model, monkeypatch):
+    shapes = watch_network(model, monkeypatch)
+    assert PhotoSegmentor(model)(photo(150, 200)).shape == (150, 200)
+    assert shapes == [(60, 80)]
+
+
+def test_short_side_overrides_the_test_pipeline(model, monkeypatch):
+    shapes = watch_network(model, monkeypatch)
+    assert PhotoSegmentor(model, short_side=24)(photo(150, 200)).shape == (150, 200)
+    PhotoSegmentor(model)(photo(150, 200))  # the model itself is as it was
+    assert shapes == [(24, 32), (60, 80)]
 
 
 def test_camera_image_is_worked_on_at_a_bounded_size(model, monkeypatch):
@@ -69,17 +106,29 @@ def test_crf_changes_labels_and_an_unknown_preset_is_refused(model):
         PhotoSegmentor(model, 'none')
 
 
+def test_named_crf_replaces_that_of_the_config(tiny_segmentor, model):
+    assert model.crf is not None
+    plain_cfg = read_config(tiny_segmentor.config)
+    del plain_cfg.model.test_cfg['crf']
+    plain = build_segmentor(plain_cfg, tiny_segmentor.checkpoint)
+    image = photo(80, 80)
+    refined = PhotoSegmentor(model, 'voc_seg')(image)
+    assert np.array_equal(refined, PhotoSegmentor(plain, 'voc_seg')(image))
+    assert (PhotoSegmentor(model)(image) != PhotoSegmentor(plain)(image)).any()
+    assert model.crf is not None
+
+
 @pytest.mark.parametrize(
     ('changes', 'expected'),
     [
         ({}, 32),
-        ({'test_pipeline': [dict(type='Resize')]}, None),
+        ({'test_pipeline': [dict(type='LoadImageFromFile'), dict(type='Resize')]}, None),
         ({'model.test_cfg': dict(mode='slide')}, None),
         ({'model.backbone.img_size': (48, 64)}, 48),
     ],
 )
 def test_trained_short_side(tiny_segmentor, changes, expected):
-    cfg = Config.fromfile(tiny_segmentor.config)
+    cfg = without_resizing(tiny_segmentor)
     cfg.merge_from_dict(changes)
     assert trained_short_side(cfg) == expected
 

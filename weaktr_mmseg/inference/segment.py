@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import copy
 from collections.abc import Sequence
 
 import numpy as np
@@ -28,16 +29,22 @@ class PhotoSegmentor:
     trained with; then images are first brought to that short side.
 
     Args:
-        model: Segmentor, see :func:`build_segmentor`.
-        crf: Preset of :class:`DenseCRF` that refines the probabilities, or None.
-        short_side: Short side in pixels at which the network sees an image; None for the above.
+        model: Segmentor, see :func:`build_segmentor`; it is not changed.
+        crf: Preset of :class:`DenseCRF` that refines the probabilities at the size of the image,
+            in place of the CRF of ``test_cfg``; None for what the config says.
+        short_side: Short side in pixels at which the network sees an image, whatever the test
+            pipeline resizes to; None for the above.
     """
 
     def __init__(
         self, model: nn.Module, crf: str | None = None, short_side: int | None = None
     ) -> None:
-        self.model = model
+        self.model = copy.copy(model)
         self.crf = None if crf is None else DenseCRF.from_preset(crf)
+        if self.crf is not None:
+            self.model.crf = None
+        if short_side is not None:
+            self.model.cfg = _without_resizing(model.cfg)
         self.short_side = short_side or trained_short_side(model.cfg)
 
     @torch.inference_mode()
@@ -80,13 +87,27 @@ class PhotoSegmentor:
 
 def trained_short_side(cfg: Config) -> int | None:
     """Size that a network needs its images in, or None if the config sees to that itself."""
-    pipeline = cfg.get('test_pipeline') or cfg.test_dataloader.dataset.pipeline
-    resizes = any('Resize' in str(step.get('type')) for step in pipeline)
+    resizes = any(_resizes(step) for step in _test_pipeline(cfg))
     whole = (cfg.model.get('test_cfg') or {}).get('mode', 'whole') == 'whole'
     size = cfg.model.backbone.get('img_size')
     if resizes or not whole or size is None:
         return None
     return int(min(size)) if isinstance(size, Sequence) else int(size)
+
+
+def _test_pipeline(cfg: Config) -> list[dict]:
+    return cfg.get('test_pipeline') or cfg.test_dataloader.dataset.pipeline
+
+
+def _resizes(step: dict) -> bool:
+    return 'Resize' in str(step.get('type'))
+
+
+def _without_resizing(cfg: Config) -> Config:
+    """A copy whose test pipeline leaves images at their size."""
+    cfg = copy.deepcopy(cfg)
+    cfg.test_pipeline = [step for step in _test_pipeline(cfg) if not _resizes(step)]
+    return cfg
 
 
 def class_areas(labels: np.ndarray, classes: Sequence[str]) -> dict[str, float]:
