@@ -22,6 +22,7 @@ model = dict(
         interpolate_mode='bilinear'),
     decode_head=dict(
         type='WeakTrGradientClippingHead',
+        patch_size=8,  # that of the encoder
         in_channels=width,
         channels=width,
         num_classes=num_classes,
