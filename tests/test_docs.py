@@ -1,0 +1,89 @@
+"""Documentation that points somewhere points to something that exists."""
+
+from __future__ import annotations
+
+import ast
+import importlib.util
+import re
+from pathlib import Path
+from urllib.parse import unquote
+
+import pytest
+
+ROOT = Path(__file__).parents[1]
+PAGES = sorted([*ROOT.glob('*.md'), *ROOT.glob('docs/**/*.md'), *ROOT.glob('tests/data/**/*.md')])
+LINK = re.compile(r'(?<!`)!?\[[^\]\n]*\]\(([^)\s]+)\)')
+FILE = re.compile(r'(?<![\w/.-])((?:tools|configs)/[\w/.-]+\.(?:py|sh))')
+CODE = re.compile(r'```.*?```|`[^`\n]*`', re.DOTALL)
+
+
+def slug(heading: str) -> str:
+    """The anchor that MkDocs gives a heading."""
+    text = re.sub(r'[^\w\s-]', '', heading.replace('`', '').lower()).strip()
+    return re.sub(r'[-\s]+', '-', text)
+
+
+def anchors(page: Path) -> set[str]:
+    text = re.sub(r'```.*?```', '', page.read_text(), flags=re.DOTALL)
+    return {slug(heading) for heading in re.findall(r'^#+ (.*)$', text, re.M)}
+
+
+def links() -> list:
+    found = []
+    for page in PAGES:
+        text = CODE.sub('', page.read_text())
+        for target in LINK.findall(text):
+            if not re.match(r'[a-z]+:', target):
+                name = f'{page.relative_to(ROOT)}-{target}'
+                found.append(pytest.param(page, target, id=name))
+    return found
+
+
+@pytest.mark.parametrize(('page', 'target'), links())
+def test_relative_link(page, target):
+    path, _, anchor = unquote(target).partition('#')
+    file = (page.parent / path) if path else page
+    assert file.exists(), f'{page.relative_to(ROOT)} links to {target}'
+    if anchor:
+        assert anchor in anchors(file), f'{page.relative_to(ROOT)} links to {target}'
+
+
+def test_every_key_of_a_pipeline_is_documented():
+    page = (ROOT / 'docs/configuration.md').read_text()
+    source = ast.parse((ROOT / 'weaktr_mmseg/engine/stage_configs.py').read_text())
+    constants = {
+        node.targets[0].id: ast.literal_eval(node.value)
+        for node in source.body
+        if isinstance(node, ast.Assign) and node.targets[0].id.endswith('_KEYS')
+    }
+    assert {'PIPELINE_KEYS', 'SHARED_KEYS'} <= set(constants)
+    for key in (*constants['PIPELINE_KEYS'], *constants['SHARED_KEYS']):
+        assert f'`{key}`' in page, key
+
+
+def test_every_key_that_the_pipeline_reads_is_documented():
+    page = (ROOT / 'docs/configuration.md').read_text()
+    for source in (ROOT / 'weaktr_mmseg/engine').rglob('*.py'):
+        read = re.findall(r"pseudo_labels\.get\('(\w+)'|options\.get\('(\w+)'", source.read_text())
+        for key in (name for names in read for name in names if name):
+            assert f'`{key}`' in page, f'{source.name}: {key}'
+
+
+def test_files_that_the_docs_name_exist():
+    for page in PAGES:
+        for name in re.findall(
+            r'(?<![\w/.-])((?:tools|configs)/[\w/.-]+\.(?:py|sh))', page.read_text()
+        ):
+            assert (ROOT / name).is_file(), f'{page.relative_to(ROOT)} names {name}'
+
+
+def test_formulas_become_mathml():
+    pytest.importorskip('latex2mathml')
+    spec = importlib.util.spec_from_file_location('mathml', ROOT / 'docs/hooks/mathml.py')
+    hook = importlib.util.module_from_spec(spec)
+    spec.loader.exec_module(hook)
+    inline = hook.on_page_content(r'<p><span class="arithmatex">\(a &lt; b\)</span></p>')
+    assert inline.startswith('<p><math') and 'display="inline"' in inline
+    assert '&#x0003C;' in inline or '&lt;' in inline
+    block = hook.on_page_content('<div class="arithmatex">\\[\n\\frac{1}{2}\n\\]</div>')
+    assert 'mfrac' in block and 'display="block"' in block and 'arithmatex' not in block
