@@ -65,6 +65,13 @@ def test_missing_part(tmp_path, content, key):
         read(tmp_path, content)
 
 
+@pytest.mark.parametrize('image', [dict(id=9), dict(id=9, filename='nine.jpg')])
+def test_image_without_file_name(tmp_path, content, image):
+    content['images'][0] = image
+    with pytest.raises(ValueError, match=r'a\.json is no COCO .*an image without file_name'):
+        read(tmp_path, content)
+
+
 def test_dangling_reference(tmp_path, content):
     content['annotations'][0]['image_id'] = 1000
     with pytest.raises(ValueError, match='refer to each other.*1000'):

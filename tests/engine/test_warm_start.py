@@ -2,6 +2,7 @@ from __future__ import annotations
 
 import pytest
 import torch
+from mmengine.logging import HistoryBuffer
 from mmpretrain.models.backbones import VisionTransformer
 
 from weaktr_mmseg.engine.warm_start import encoder_state, write_encoder_checkpoint
@@ -56,7 +57,8 @@ def test_class_tokens_and_their_positions_are_averaged():
 
 def test_checkpoint_is_written_whole_and_without_objects(tmp_path):
     state = build_cam_segmentor(3).state_dict()
-    torch.save(dict(state_dict=state, message_hub=object), tmp_path / 'cam.pth')
+    history = dict(log_scalars=dict(loss=HistoryBuffer([1.0], [1])))  # as mmengine saves it
+    torch.save(dict(state_dict=state, message_hub=history), tmp_path / 'cam.pth')
     path = tmp_path / 'retrain' / 'vit.pth'
 
     write_encoder_checkpoint(str(tmp_path / 'cam.pth'), str(path))

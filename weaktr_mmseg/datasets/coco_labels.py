@@ -37,6 +37,8 @@ def coco_json(path: str, classes, sample_ids: Sequence[str] | None = None) -> di
     """
     content, present = _parse(Path(path))
     try:
+        if not all(isinstance(image, tuple) for image in content['images']):
+            raise TypeError('an image without file_name')
         files = dict(content['images'])
         names = {category['id']: category['name'] for category in content['categories']}
         unknown_images = sorted(present.keys() - files.keys())

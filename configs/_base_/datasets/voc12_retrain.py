@@ -17,7 +17,7 @@ train_pipeline = [
 test_pipeline = [
     dict(type='WeakTrLoadImage'),
     dict(type='Resize', scale=img_scale, keep_ratio=True),
-    dict(type='LoadAnnotations'),
+    dict(type='LoadOptionalMask'),
     dict(type='PackSegInputs'),
 ]
 train_dataloader = dict(
@@ -59,7 +59,7 @@ tta_pipeline = [
                 for ratio in (0.5, 0.75, 1.0, 1.25, 1.5, 1.75)
             ],
             [dict(type='RandomFlip', prob=0.0), dict(type='RandomFlip', prob=1.0)],
-            [dict(type='LoadAnnotations')],
+            [dict(type='LoadOptionalMask')],
             [dict(type='PackSegInputs')],
         ])
 ]
