@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import inspect
-from collections.abc import Mapping
+from collections.abc import MutableMapping
 
 from mmengine.config import Config
 from mmseg.registry import DATASETS
@@ -34,7 +34,7 @@ def apply_fault_policy(cfg: Config) -> None:
     for stage in (cfg, cfg.cam_stage):
         for loader in LOADERS:
             dataset = (stage.get(loader) or {}).get('dataset')
-            if isinstance(dataset, Mapping) and _is_ours(dataset['type']):
+            if isinstance(dataset, MutableMapping) and _is_ours(dataset['type']):
                 dataset[KEY] = policy
 
 

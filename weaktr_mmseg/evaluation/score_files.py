@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
@@ -79,7 +78,7 @@ def sweep_scores(sweep: ThresholdSweep, threshold: float | None) -> dict[str, An
     )
 
 
-def _at(thresholds: Sequence[float], confusion: np.ndarray, index: int) -> dict[str, Any]:
+def _at(thresholds: np.ndarray, confusion: np.ndarray, index: int) -> dict[str, Any]:
     return dict(threshold=float(thresholds[index]), **confusion_scores(confusion[index]))
 
 

@@ -56,11 +56,11 @@ def compare_with_onnxruntime(
         expected = predict_whole(segmentor, images).numpy()  # (B, K, H, W)
         (logits,) = session.run(None, {'image': images.numpy()})
         if logits.shape != expected.shape:
-            comparisons.append(Comparison(tuple(shape), float('inf'), 0.0))
+            comparisons.append(Comparison(shape, float('inf'), 0.0))
             continue
         same = logits.argmax(1) == expected.argmax(1)
         difference = np.abs(logits - expected).max()
-        comparisons.append(Comparison(tuple(shape), float(difference), float(same.mean())))
+        comparisons.append(Comparison(shape, float(difference), float(same.mean())))
     return comparisons
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from typing import Any
 
 import matplotlib
 import numpy as np
@@ -24,7 +25,7 @@ HEAD_PANEL, MAP_WIDTH = 1.7, 3.2  # inches
 KINDS, FRAMES = ('most', 'least'), ('tab:red', 'tab:blue')
 MIN_SPREAD = 0.05  # of the colours of head weights
 ALIKE = 0.005
-TITLE = dict(fontsize=9, pad=4)
+TITLE: dict[str, Any] = dict(fontsize=9, pad=4)
 
 
 def cam_figure(
@@ -97,7 +98,9 @@ def head_figure(seen: CAMInspection, classes: Sequence[str], title: str = '') ->
         layout='constrained',
     )
     figure.suptitle(title, fontsize=10)
-    left, right = figure.subfigures(1, 2, width_ratios=(MAP_WIDTH, HEAD_PANEL * columns + 0.4))
+    left, right = np.asarray(
+        figure.subfigures(1, 2, width_ratios=(MAP_WIDTH, HEAD_PANEL * columns + 0.4)), object
+    )
     weight_map(left, seen.head_weights, *kinds)
     axes = right.subplots(rows, columns, squeeze=False)
     for row, axes_row in enumerate(axes):
@@ -125,7 +128,8 @@ def ranked_heads(
     """
     order = np.argsort(-weights, axis=None, kind='stable')
     count = min(count, len(order) // 2)
-    pairs = [tuple(int(i) for i in np.unravel_index(flat, weights.shape)) for flat in order]
+    heads = weights.shape[1]
+    pairs = [divmod(int(flat), heads) for flat in order]
     return pairs[:count], pairs[len(pairs) - count :]
 
 

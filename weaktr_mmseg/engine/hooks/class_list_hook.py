@@ -41,8 +41,9 @@ class WeakTrClassListHook(Hook):
 
 def _classes(meta: Any) -> list[str] | None:
     names = meta.get('classes') if isinstance(meta, Mapping) else None
-    is_list = isinstance(names, Sequence) and not isinstance(names, str)
-    return [str(name) for name in names] if is_list else None
+    if not isinstance(names, Sequence) or isinstance(names, str):
+        return None
+    return [str(name) for name in names]
 
 
 def _dataset_classes(runner: Any) -> list[str] | None:

@@ -101,7 +101,7 @@ def _sweep_chart(series: Sequence[Series], maps: Mapping, run: RunFiles) -> str:
     threshold = run.summary.get('threshold') or {}
     if threshold.get('value') is not None:
         who = {'label-free': 'label-free', 'fixed': 'fixed by config'}.get(
-            threshold.get('chosen_by'), ''
+            str(threshold.get('chosen_by')), ''
         )
         marks.append(Mark(threshold['value'], f'of the run, {who}: {threshold["value"]:.2f}'))
     for kind, sweep in sorted(maps.items(), reverse=True):
@@ -114,7 +114,7 @@ def _sweep_chart(series: Sequence[Series], maps: Mapping, run: RunFiles) -> str:
 def class_table(run: RunFiles) -> dict[str, Any] | None:
     """IoU of each class in maps, pseudo labels and predictions; None without any mask."""
     fused = ((run.cam_scores or {}).get('maps') or {}).get('fused') or {}
-    columns = {
+    columns: dict[str, tuple[Any, dict]] = {
         'fused CAM': (run.cam_scores, fused.get('chosen') or {}),
         'pseudo label': (run.mask_scores, run.mask_scores or {}),
         'segmentor, val': (run.val_scores, run.val_scores or {}),
