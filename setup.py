@@ -42,7 +42,8 @@ setup(
     cmdclass=dict(build_py=BuildWithConfigs),
     python_requires='>=3.9',
     install_requires=[
-        'matplotlib>=3.5',
+        'jinja2>=3',
+        'matplotlib>=3.7',
         'numpy>=1.22',
         'Pillow>=9.1',
         'scikit-image>=0.22',  # its photographs make the demo data
