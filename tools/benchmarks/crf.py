@@ -18,7 +18,7 @@ import numpy as np
 import torch
 import torch.nn.functional as F
 
-from weaktr_mmseg.pseudo_labels.dense_crf import PRESETS, DenseCRF, unary_from_labels
+from weaktr_mmseg.pseudo_labels.dense_crf import PRESETS, BilateralTerm, DenseCRF, unary_from_labels
 
 PHOTOGRAPHS = 'astronaut chelsea coffee rocket immunohistochemistry retina hubble_deep_field'
 
@@ -60,11 +60,11 @@ def with_pydensecrf(image: np.ndarray, unary: np.ndarray, preset: str) -> np.nda
     labels, height, width = unary.shape
     crf = DenseCRF2D(width, height, labels)
     crf.setUnaryEnergy(np.ascontiguousarray(unary.reshape(labels, -1)))
-    gaussian, bilateral = PRESETS[preset]
-    crf.addPairwiseGaussian(sxy=gaussian.sxy, compat=gaussian.compat)
-    crf.addPairwiseBilateral(
-        sxy=bilateral.sxy, srgb=bilateral.srgb, rgbim=image, compat=bilateral.compat
-    )
+    for term in PRESETS[preset]:
+        if isinstance(term, BilateralTerm):
+            crf.addPairwiseBilateral(sxy=term.sxy, srgb=term.srgb, rgbim=image, compat=term.compat)
+        else:
+            crf.addPairwiseGaussian(sxy=term.sxy, compat=term.compat)
     return np.array(crf.inference(10)).reshape(unary.shape)
 
 

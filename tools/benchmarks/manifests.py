@@ -14,6 +14,7 @@ import subprocess
 import sys
 import tempfile
 import time
+from collections.abc import Iterable
 from pathlib import Path
 
 from weaktr_mmseg.datasets.coco_categories import COCO_CATEGORIES, COCO_CATEGORY_IDS
@@ -120,7 +121,7 @@ CASES = {
 }
 
 
-def _touch(folder: Path, names: object) -> None:
+def _touch(folder: Path, names: Iterable[str]) -> None:
     made = set()
     for name in names:
         path = folder / name
