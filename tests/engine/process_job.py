@@ -1,15 +1,17 @@
 """What the tests of several processes run in each of them: a tiny pipeline, then two trainings.
 
-Usage: process_job.py FOLDER. ``FOLDER/demo`` holds the scenes. Written are ``FOLDER/work``, a
+Usage: process_job.py FOLDER. In ``FOLDER/N``, for N = 1, 2 and 3 processes, it writes ``work``, a
 pipeline whose learning rate is zero, so that its networks do not depend on the processes, and
-``FOLDER/losses.json``, the losses of every step of both stages at their real learning rates,
-without random augmentation.
+``losses.json``, the losses of every step of both stages at their real learning rates, without
+random augmentation. All processes are forks of one that has imported everything.
 """
 
 from __future__ import annotations
 
 import json
 import os
+import shutil
+import socket
 import sys
 from pathlib import Path
 
@@ -19,6 +21,7 @@ from mmengine.dist import all_reduce, get_world_size, is_main_process
 from mmengine.hooks import Hook
 from mmengine.runner import Runner
 from mmseg.registry import RUNNERS
+from torch.multiprocessing import start_processes
 
 import weaktr_mmseg  # noqa: F401
 from weaktr_mmseg.engine import stage_configs
@@ -26,6 +29,7 @@ from weaktr_mmseg.engine import stage_configs
 ROOT = Path(__file__).parents[2]
 TRAIN, VAL, SIDE = 23, 7, 32  # neither 2 nor 3 divides the images
 BATCH, EPOCHS, STEPS = 6, 3, 3  # but both divide the batch, and 3 batches make the loss curves
+PROCESSES = (1, 2, 3)
 
 
 def tiny_pipeline(folder: Path, epochs: int = 1) -> Config:
@@ -52,6 +56,7 @@ def tiny_pipeline(folder: Path, epochs: int = 1) -> Config:
         stage.param_scheduler = []
         stage.default_hooks.logger.interval = 1
         stage.log_level = 'WARNING'
+    cfg.model.decode_head.drop_path_rate = 0.0
     cfg.cam_stage = cam.to_dict()
     cfg.pseudo_labels.workers = 0
     cfg.work_dir = str(folder / 'work')
@@ -81,14 +86,19 @@ def train(stage: Config, work_dir: Path) -> dict:
     stage.work_dir = str(work_dir)
     stage.experiment_name = work_dir.name
     stage.train_dataloader.dataset.indices = STEPS * BATCH
-    hook = Losses()
-    stage.custom_hooks = [hook]
-    Runner.from_cfg(stage).train()
+    stage.custom_hooks = []
+    runner, hook = Runner.from_cfg(stage), Losses()
+    runner.register_hook(hook)
+    runner.train()
     return dict(losses=hook.values, images=hook.images)
 
 
-def main(folder: Path) -> None:
+def work(rank: int, processes: int, port: int, folder: Path) -> None:
     """Runs everything in this process, one of one or several."""
+    if processes > 1:
+        group = dict(RANK=rank, LOCAL_RANK=rank, WORLD_SIZE=processes, MASTER_PORT=port)
+        os.environ.update({name: str(value) for name, value in group.items()})
+        os.environ['MASTER_ADDR'] = '127.0.0.1'
     cfg = tiny_pipeline(folder)
     for stage in (cfg, cfg.cam_stage):
         stage.optim_wrapper.optimizer.update(lr=0.0)
@@ -101,6 +111,23 @@ def main(folder: Path) -> None:
     )
     if is_main_process():
         (folder / 'losses.json').write_text(json.dumps(curves))
+
+
+def free_port() -> int:
+    with socket.socket() as probe:
+        probe.bind(('127.0.0.1', 0))
+        return probe.getsockname()[1]
+
+
+def main(folder: Path) -> None:
+    """Runs everything on every number of processes."""
+    for processes in PROCESSES:
+        own = folder / str(processes)
+        own.mkdir()
+        if processes != PROCESSES[0]:
+            shutil.copytree(folder / str(PROCESSES[0]) / 'demo', own / 'demo')
+        arguments = (processes, free_port(), own)
+        start_processes(work, arguments, nprocs=processes, start_method='fork')
 
 
 if __name__ == '__main__':

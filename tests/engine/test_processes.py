@@ -27,38 +27,19 @@ ENVIRONMENT = {
 }
 
 
-def launch(processes: int, *command: object, **options) -> subprocess.CompletedProcess:
-    """Runs a script under torchrun, or alone."""
-    launcher = ['-m', 'torch.distributed.run', f'--nproc-per-node={processes}', '--standalone']
-    return subprocess.run(
-        [sys.executable, *(launcher if processes > 1 else []), *map(str, command)],
+@pytest.fixture(scope='module')
+def run(tmp_path_factory):
+    """Gives the folder of the job on so many processes; it runs once for all numbers."""
+    root = tmp_path_factory.mktemp('processes')
+    done = subprocess.run(
+        [sys.executable, str(Path(__file__).parent / 'process_job.py'), str(root)],
         env=ENVIRONMENT,
         cwd=ROOT,
         capture_output=True,
         text=True,
-        **options,
     )
-
-
-@pytest.fixture(scope='module')
-def run(tmp_path_factory):
-    """Gives the folder of a finished job; each number of processes runs once."""
-    root = tmp_path_factory.mktemp('processes')
-    folders: dict[int, Path] = {}
-
-    def finish(processes: int) -> Path:
-        if processes not in folders:
-            folder = root / str(processes)
-            folder.mkdir()
-            if 1 in folders:
-                shutil.copytree(folders[1] / 'demo', folder / 'demo')
-            done = launch(processes, Path(__file__).parent / 'process_job.py', folder)
-            assert done.returncode == 0, done.stderr[-4000:]
-            folders[processes] = folder
-        return folders[processes]
-
-    finish(1)
-    return finish
+    assert done.returncode == 0, done.stderr[-4000:]
+    return lambda processes: root / str(processes)
 
 
 def masks(folder: Path) -> dict[str, np.ndarray]:
