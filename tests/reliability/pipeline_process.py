@@ -6,6 +6,7 @@ pipeline itself.
 
 from __future__ import annotations
 
+import gc
 import json
 import multiprocessing
 import os
@@ -17,13 +18,16 @@ from fnmatch import fnmatch
 from pathlib import Path
 from typing import NamedTuple
 
+import mmengine.config.config
 import numpy as np
 import torch
 from mmengine.config import Config
 from mmengine.runner import EpochBasedTrainLoop, TestLoop, ValLoop
+from yapf.yapflib import yapf_api
 
 import weaktr_mmseg  # noqa: F401
 from weaktr_mmseg.engine import WeakTrRunner
+from weaktr_mmseg.engine.stage_configs import find_configs
 from weaktr_mmseg.errors import WeakTrInputError
 from weaktr_mmseg.pseudo_labels.cam_files import read_cams
 
@@ -58,6 +62,8 @@ def tiny_config(folder: Path, data_root: Path) -> Config:
             stage[loader].batch_size = 6
             stage[loader].dataset.data_root = str(data_root)
             stage[loader].dataset.size = dict(train=TRAIN, val=VAL, side=SIDE)
+            for resize in find_configs(stage[loader], 'Resize'):
+                resize['scale'] = (SIDE, SIDE)
         stage.model.backbone.img_size = SIDE
         stage.model.backbone.arch.update(num_layers=2, feedforward_channels=32)
         stage.train_cfg.update(max_epochs=EPOCHS, val_interval=1)
@@ -136,6 +142,11 @@ def _run(cfg: dict, filename: str, stop: Stop | None, log: str) -> None:
     Path(log).with_suffix('.events').write_text(json.dumps(events.seen))
 
 
+# mmengine formats each config it writes with yapf and collects garbage for each data set: most of
+# the time of a tiny pipeline.
+for module in (yapf_api, mmengine.config.config):
+    module.FormatCode = lambda text, **kwargs: (text, True)
+gc.freeze()
 _CONTEXT = multiprocessing.get_context('forkserver')
 _CONTEXT.set_forkserver_preload([Path(__file__).stem])
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 import os
 from collections.abc import Mapping
 from pathlib import Path
@@ -39,6 +40,22 @@ def load_state_dict(path: str | os.PathLike) -> StateDict:
         raise FileNotFoundError(f'{path}: no such checkpoint')
     state = _load_npz(path) if path.suffix == '.npz' else _find_state(load_file(path), path)
     return {name.removeprefix('module.'): tensor for name, tensor in state.items()}
+
+
+def parameters_digest(path: str | os.PathLike) -> bytes:
+    """Identifies the parameters in a checkpoint, whatever else (dates, configs) the file holds.
+
+    Args:
+        path: see :func:`load_state_dict`, with the errors that it raises.
+
+    Returns:
+        16 bytes that follow from names, shapes, dtypes and values.
+    """
+    digest = hashlib.blake2b(digest_size=16)
+    for name, tensor in sorted(load_state_dict(path).items()):
+        digest.update(f'{name} {tuple(tensor.shape)} {tensor.dtype} '.encode())
+        digest.update(tensor.contiguous().flatten().view(torch.uint8).numpy())
+    return digest.digest()
 
 
 def save_state_dict(state: Mapping[str, Tensor], path: str | os.PathLike, meta: dict) -> None:

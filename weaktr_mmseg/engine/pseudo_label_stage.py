@@ -17,6 +17,7 @@ from mmengine.runner import Runner
 from mmseg.registry import METRICS
 from torch.utils.data import DataLoader
 
+from ..checkpoints.io import parameters_digest
 from ..datasets.transforms.load_image import read_rgb
 from ..errors import WeakTrInputError
 from ..evaluation.cam_metric import OTSU
@@ -123,8 +124,8 @@ def generate_pseudo_labels(cfg: Config, checkpoint: str, folder: str | Path) -> 
 def cam_config_hash(cfg: Config, checkpoint: str | Path) -> str:
     """Identifies what maps depend on besides image and labels, in 16 characters.
 
-    That is the network with its parameters (the bytes of the checkpoint) and the pipeline of the
-    test data, such as the scales. Names of classes stand in the files themselves.
+    That is the network with its parameters and the pipeline of the test data, such as the scales.
+    Names of classes stand in the files themselves.
 
     Args:
         cfg: A resolved pipeline.
@@ -135,7 +136,7 @@ def cam_config_hash(cfg: Config, checkpoint: str | Path) -> str:
     pipeline = without_masks(stage['test_dataloader']['dataset'].get('pipeline', []))
     config = json.dumps((CAM_VERSION, model, pipeline), sort_keys=True, default=str)
     digest = hashlib.blake2b(config.encode(), digest_size=8)
-    digest.update(Path(checkpoint).read_bytes())
+    digest.update(parameters_digest(checkpoint))
     return digest.hexdigest()
 
 

@@ -10,6 +10,7 @@ from typing import Any, Callable
 from mmengine.logging import print_log
 
 from ..errors import WeakTrInputError
+from ..pseudo_labels.cam_files import remove_leftovers
 from .checkpoint_files import latest_checkpoint
 from .main_process import decide
 from .run_state import STATE_FILE, RunState, in_one_line
@@ -157,9 +158,6 @@ class ResumableStages:
 
     def _remove_leftovers(self, present: list[str]) -> None:
         """Removes the temporary files of writes that did not end."""
-        pattern = '.*.????????.*'
-        for path in self.work_dir.glob(pattern):
-            path.unlink()
+        remove_leftovers(self.work_dir, recursive=False)
         for name in present:
-            for path in (self.work_dir / name).rglob(pattern):
-                path.unlink()
+            remove_leftovers(self.work_dir / name)

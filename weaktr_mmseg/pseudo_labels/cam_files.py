@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import re
 import struct
 import tempfile
 import zipfile
@@ -35,6 +36,9 @@ UNREADABLE = (
     zlib.error,
     Image.DecompressionBombError,
 )
+
+
+_TEMPORARY_NAME = re.compile(r'\..+\.[a-z0-9_]{8}(\.[^.]+)?')  # of tempfile.mkstemp
 
 
 class CAMFile(NamedTuple):
@@ -85,10 +89,12 @@ def atomic_path(path: str | os.PathLike) -> Iterator[Path]:
         Path(name).unlink(missing_ok=True)
 
 
-def remove_leftovers(folder: str | os.PathLike) -> None:
+def remove_leftovers(folder: str | os.PathLike, recursive: bool = True) -> None:
     """Removes the temporary files that a killed process left of :func:`atomic_path`."""
-    for path in Path(folder).rglob('.*.????????.*'):
-        path.unlink()
+    find = Path(folder).rglob if recursive else Path(folder).glob
+    for path in find('.*'):
+        if _TEMPORARY_NAME.fullmatch(path.name):
+            path.unlink()
 
 
 def _umask() -> int:
