@@ -15,11 +15,13 @@ import signal
 import sys
 from collections import Counter
 from fnmatch import fnmatch
+from multiprocessing import forkserver
 from pathlib import Path
 from typing import NamedTuple
 
 import mmengine.config.config
 import numpy as np
+import pytest
 import torch
 from mmengine.config import Config
 from mmengine.runner import EpochBasedTrainLoop, TestLoop, ValLoop
@@ -170,6 +172,9 @@ class Pipeline:
         self.folder.mkdir(parents=True, exist_ok=True)
         self.cfg.resume = resume
         arguments = (self.cfg.to_dict(), self.cfg.filename, stop, str(self.log))
+        with pytest.MonkeyPatch.context() as patch:  # the server ignores sys.path before 3.12
+            patch.setenv('PYTHONPATH', os.pathsep.join([str(Path(__file__).parent), *sys.path]))
+            forkserver.ensure_running()
         process = _CONTEXT.Process(target=_run, args=arguments)
         process.start()
         return process
