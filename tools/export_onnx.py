@@ -2,7 +2,7 @@
 
 Example:
   python tools/export_onnx.py configs/weaktr_demo.py \\
-      work_dirs/weaktr_demo/retrain/epoch_7.pth --out weaktr_demo.onnx
+      work_dirs/weaktr_demo/retrain/epoch_6.pth --out weaktr_demo.onnx
 
 The file takes RGB images, uint8 (batch, height, width, 3), of any batch and size, and gives logits,
 float32 (batch, classes, height, width). Class names and palette are in its metadata.

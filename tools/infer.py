@@ -6,7 +6,7 @@ RGBA, 16-bit, rotated by EXIF. A folder is searched with its sub-folders.
 
 Example:
     python tools/infer.py my_photos --config configs/weaktr_demo.py \\
-        --checkpoint work_dirs/weaktr_demo/retrain/epoch_7.pth --out-dir predictions
+        --checkpoint work_dirs/weaktr_demo/retrain/epoch_6.pth --out-dir predictions
 
 Exit codes: 0 all segmented; 1 some images could not be read (named on stderr and in areas.json,
 the others are segmented); 2 wrong config, checkpoint or arguments.

@@ -1,7 +1,7 @@
 # Composed scenes with pseudo labels for training and true masks for validation.
 dataset_type = 'WeakTrDemoDataset'
 data_root = 'data/demo'
-input_size = (80, 80)  # 1.25 times the scenes
+input_size = (96, 96)  # 1.5 times the scenes
 pseudo_labels_dir = 'work_dirs/weaktr_demo/pseudo_labels'  # set by the pipeline to its own
 train_pipeline = [
     dict(type='LoadImageFromFile'),

@@ -16,7 +16,7 @@ model = dict(
     backbone=dict(
         type='WeakTrSegmenterViT',
         arch=dict(embed_dims=width, num_layers=4, num_heads=4, feedforward_channels=4 * width),
-        img_size=80,  # finer than the CAM network: 10 x 10 tokens
+        img_size=96,  # finer than the CAM network: 12 x 12 tokens
         patch_size=8,
         out_type='featmap',
         interpolate_mode='bilinear'),

@@ -1,5 +1,5 @@
 # AdamW with warm-up and cosine, as short as the demo allows.
-max_epochs = 7
+max_epochs = 6
 warmup_epochs = 1
 optim_wrapper = dict(
     type='OptimWrapper',
