@@ -13,6 +13,7 @@ from mmengine.registry import init_default_scope
 from mmseg.registry import MODELS
 
 import weaktr_mmseg  # noqa: F401
+from weaktr_mmseg.checkpoints import load_state_dict
 from weaktr_mmseg.engine import stage_configs as stages
 from weaktr_mmseg.engine.pseudo_label_stage import cam_config_hash, generate_pseudo_labels
 from weaktr_mmseg.errors import WeakTrInputError
@@ -188,8 +189,12 @@ def test_hash_knows_network_scales_and_parameters(cfg, checkpoint, tmp_path):
     deeper, scaled = stages.resolve_pipeline(cfg), stages.resolve_pipeline(cfg)
     deeper.cam_stage.model.backbone.arch.num_layers = 3
     scaled.cam_stage.test_dataloader.dataset.pipeline[2]['scales'] = [1.0]
-    trained = tmp_path / 'trained.pth'
-    trained.write_bytes(Path(checkpoint).read_bytes() + b'1')
+    state = load_state_dict(checkpoint)
+    dated, trained = tmp_path / 'dated.pth', tmp_path / 'trained.pth'
+    torch.save(dict(state_dict=state, meta=dict(time='later')), dated)
+    assert cam_config_hash(cfg, dated) == expected
+    next(iter(state.values())).view(-1)[0] += 1
+    torch.save(dict(state_dict=state), trained)
     others = [
         cam_config_hash(deeper, checkpoint),
         cam_config_hash(scaled, checkpoint),
