@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import copy
 import json
 import subprocess
 import sys
@@ -16,6 +17,7 @@ from mmseg.registry import RUNNERS
 import weaktr_mmseg  # noqa: F401
 from weaktr_mmseg.datasets.demo_scenes import CLASSES
 from weaktr_mmseg.engine import WeakTrRunner
+from weaktr_mmseg.engine.stage_configs import cam_training_config
 from weaktr_mmseg.errors import WeakTrInputError
 from weaktr_mmseg.pseudo_labels.cam_files import read_cams, read_mask
 
@@ -67,6 +69,16 @@ def finished(tiny_config) -> tuple[Path, dict]:
     runner = RUNNERS.build(tiny_config)
     assert isinstance(runner, WeakTrRunner)
     return Path(tiny_config.work_dir), runner.train()
+
+
+def test_work_dir_outside_the_current_folder(tiny_config, tmp_path, monkeypatch):
+    (tmp_path / 'here').mkdir()
+    monkeypatch.chdir(tmp_path / 'here')
+    cfg = copy.deepcopy(tiny_config)
+    cfg.work_dir = '../work'
+    runner = WeakTrRunner(cfg)
+    stage = Runner.from_cfg(cam_training_config(runner.cfg))
+    assert Path(stage.work_dir) == runner.work_dir / 'cam'
 
 
 def test_summary_has_every_score(finished):

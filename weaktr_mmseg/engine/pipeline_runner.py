@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import copy
+import os
 from functools import partial
 from pathlib import Path
 from typing import Any
@@ -64,7 +65,7 @@ class WeakTrRunner:
 
     def __init__(self, cfg: Config) -> None:
         self.cfg = stages.resolve_pipeline(cfg)
-        self.work_dir = Path(cfg.work_dir).absolute()
+        self.work_dir = Path(os.path.abspath(cfg.work_dir))  # as mmengine writes it, without '..'
         self.cfg.work_dir = str(self.work_dir)
         launcher = self.cfg.get('launcher', 'none')
         init_cpu_process_group(launcher)
