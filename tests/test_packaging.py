@@ -49,6 +49,14 @@ def test_wheel_has_the_package_with_configs_and_tools_for_mim(wheel):
     assert names == modules | {f'weaktr_mmseg/.mim/{name}' for name in below_mim}
 
 
+def test_the_first_folder_of_a_wheel_has_the_configs(wheel):
+    """onedl-mim takes the folder of the first file that is installed for that of the package."""
+    first = min(wheel.namelist()).split('/')[0]
+    files = {name for name in wheel.namelist() if name.startswith(f'{first}/.mim/')}
+    expected = relative_files('configs') | relative_files('tools') | {'model-index.yml'}
+    assert files == {f'{first}/.mim/{name}' for name in expected}
+
+
 def test_wheel_keeps_scripts_executable(wheel):
     mode = wheel.getinfo('weaktr_mmseg/.mim/tools/dist_train.sh').external_attr >> 16
     assert mode & 0o111

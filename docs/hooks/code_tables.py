@@ -10,7 +10,8 @@ from typing import Any
 
 ROOT = Path(__file__).parents[2]
 PACKAGE = ROOT / 'weaktr_mmseg'
-FOUNDATION = ('dependencies', 'errors', 'progress', 'version')  # imported from everywhere
+# Imported from everywhere.
+FOUNDATION = ('__main__', 'dependencies', 'errors', 'progress', 'shipped_files', 'version')
 MODULE = '::: weaktr_mmseg.{}\n    options: {{ show_root_heading: true, heading_level: 2 }}'
 DIRECTIVE = '::: {}\n    options: {{ show_root_heading: true, heading_level: 3, members: false }}'
 

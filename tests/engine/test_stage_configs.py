@@ -91,6 +91,11 @@ def test_missing_file(cfg):
         stages.resolve_pipeline(cfg)
 
 
+def test_a_config_of_this_project_is_found_from_anywhere(cfg):
+    cfg.cam_stage = dict(config='weaktr_voc_cam.py')
+    assert stages.resolve_pipeline(cfg).cam_stage.model.type == 'WeakTrCAMSegmentor'
+
+
 def test_cam_training(resolved):
     stage = stages.cam_training_config(resolved)
     assert (stage.model.type, stage.work_dir) == ('CAM', 'out/cam')

@@ -10,6 +10,7 @@ from mmengine.config import Config, ConfigDict
 
 from ..errors import WeakTrInputError
 from ..evaluation.cam_metric import OTSU
+from ..shipped_files import find_config
 from .distributed import cpu_model_wrapper, runs_on_cpu_processes
 from .fault_policy import apply_fault_policy
 
@@ -39,7 +40,7 @@ def resolve_pipeline(cfg: Config) -> Config:
     """Embeds the config of the CAM stage, so that the result stands alone.
 
     ``cam_stage`` may name a file, ``dict(config='weaktr_voc_cam.py', ...)``, relative to the
-    pipeline's own; its other keys override that file.
+    pipeline's own, or a config of this project; its other keys override that file.
 
     Args:
         cfg: Config of the pipeline; not changed.
@@ -58,6 +59,8 @@ def resolve_pipeline(cfg: Config) -> Config:
     name = stage.pop('config', None)
     if name is not None:
         path = Path(cfg.filename or '.').parent / name
+        if not path.is_file():
+            path = find_config(name) or path
         if not path.is_file():
             raise WeakTrInputError(f'{cfg.filename}: cam_stage.config names {path}, no such file')
         base = Config.fromfile(path)
