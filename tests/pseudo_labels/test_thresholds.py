@@ -10,6 +10,7 @@ from weaktr_mmseg.pseudo_labels.thresholds import (
     ThresholdSweep,
     count_below,
     otsu_threshold,
+    score_histogram,
 )
 
 CLASSES = 4  # with background
@@ -173,3 +174,25 @@ def test_count_below_is_a_search(edges, dtype):
     values = np.concatenate((rng.uniform(-0.1, 1.6, 500).astype(dtype), edges, *around, [0, 1]))
     expected = np.searchsorted(edges, values.astype(dtype), side='left')
     np.testing.assert_array_equal(count_below(edges, values.astype(dtype)), expected)
+
+
+def test_score_histogram_counts_every_pixel_of_every_map(images):
+    for cams, _, _ in images:
+        expected, _ = np.histogram(cams, 100, (0, 1))
+        np.testing.assert_array_equal(score_histogram(cams, 100), expected)
+
+
+def test_score_histogram_of_an_image_without_classes():
+    assert score_histogram(np.zeros((0, 4, 5), np.float32), 10).tolist() == [0] * 10
+
+
+def test_threshold_of_maps_does_not_rise_with_the_number_of_classes():
+    """Maps of one mixture: the largest of several is higher, their own scores are not."""
+    rng = np.random.default_rng(0)
+    maps = rng.choice([0.2, 0.7], p=[0.8, 0.2], size=(4, 100, 100)) + rng.normal(
+        0, 0.08, (4, 100, 100)
+    )
+    maps = maps.clip(0, 1)
+    alone, together = (otsu_threshold(score_histogram(m, 100)) for m in (maps[:1], maps))
+    assert together == pytest.approx(alone, abs=0.011)
+    assert otsu_threshold(score_histogram(maps.max(axis=0)[None], 100)) >= together

@@ -12,7 +12,7 @@ from mmengine.evaluator import BaseMetric
 from mmseg.registry import METRICS
 from torch import Tensor
 
-from ..pseudo_labels.thresholds import ThresholdSweep, otsu_threshold
+from ..pseudo_labels.thresholds import ThresholdSweep, otsu_threshold, score_histogram
 from .average_precision import mean_average_precision
 from .score_files import sweep_scores, write_scores
 
@@ -36,8 +36,8 @@ class WeakTrCAMMetric(BaseMetric):
 
     Args:
         threshold: Background score of the run, a number in [0, 1], or ``'otsu'`` to choose it from
-            the winning scores of all images. Where these are all alike, there is no such threshold
-            and no score that needs it.
+            the scores of all maps. Where these are all alike, there is no such threshold and no
+            score that needs it.
         collect_device: As in mmengine.
         prefix: As in mmengine.
 
@@ -76,14 +76,9 @@ class WeakTrCAMMetric(BaseMetric):
         for sample in data_samples:
             scores, labels = sample['class_scores'], sample.get('image_labels')
             self.results.append((_array(scores), None if labels is None else _array(labels)))
-            self._add_scores(_array(sample['cams']))
+            self.score_histogram += score_histogram(_array(sample['cams']), SWEEP_STEPS)
             if 'gt_sem_seg' in sample:
                 self._add_truth(sample, _array(sample['gt_sem_seg']['data'])[0])
-
-    def _add_scores(self, cams: np.ndarray) -> None:
-        if len(cams):
-            bins = np.minimum(cams.max(axis=0) * SWEEP_STEPS, SWEEP_STEPS - 1).astype(np.int64)
-            self.score_histogram += np.bincount(bins.ravel(), minlength=SWEEP_STEPS)
 
     def _add_truth(self, sample: dict, truth: np.ndarray) -> None:
         for name, key in MAP_KEYS.items():

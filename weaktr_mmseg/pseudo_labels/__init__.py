@@ -11,7 +11,7 @@ from .dense_crf import (
 )
 from .generate import LabelRule, write_masks
 from .labelling import label_map
-from .thresholds import ThresholdSweep, otsu_threshold
+from .thresholds import ThresholdSweep, otsu_threshold, score_histogram
 
 __all__ = [
     'BilateralTerm',
@@ -24,6 +24,7 @@ __all__ = [
     'read_cams',
     'read_mask',
     'refine_label_map',
+    'score_histogram',
     'unary_from_labels',
     'unary_from_probabilities',
     'write_cams',

@@ -175,6 +175,24 @@ def _cell_of(values: np.ndarray, cells: int) -> np.ndarray:
     return (values * cells).clip(0, cells).astype(np.int32)
 
 
+def score_histogram(cams: np.ndarray, bins: int) -> np.ndarray:
+    """Counts the scores of an image's maps, from which :func:`otsu_threshold` finds a threshold.
+
+    Every map counts with all its pixels, those included where another class scores more: each is
+    scaled to [0, 1] by itself and is compared with the background score by itself. The largest
+    score of each pixel would do as well for one class, but is biased upwards by several.
+
+    Args:
+        cams: Maps in [0, 1], float (K, H, W).
+        bins: Number of equal bins over [0, 1].
+
+    Returns:
+        Counts, int64 (bins,).
+    """
+    bin_of = np.minimum(cams.ravel() * bins, bins - 1).astype(np.int64)
+    return np.bincount(bin_of, minlength=bins)
+
+
 def otsu_threshold(histogram: np.ndarray) -> float:
     """Threshold that best splits a histogram of scores in two, without any label.
 

@@ -22,8 +22,7 @@ from ..inference.models import build_cam_model, cam_stage_config
 from ..progress import progress_bar
 from ..pseudo_labels.cam_files import CAMFile, read_mask
 from ..pseudo_labels.generate import LabelRule
-from ..pseudo_labels.labelling import winning_class
-from ..pseudo_labels.thresholds import otsu_threshold
+from ..pseudo_labels.thresholds import otsu_threshold, score_histogram
 from .cam_figures import cam_figure, head_figure
 from .panels import save_figure
 
@@ -134,11 +133,7 @@ def _threshold(
     recorded = _recorded_threshold(Path(checkpoint).resolve().parents)
     if recorded is not None:
         return recorded, 'of the run'
-    histogram = np.zeros(SWEEP_STEPS, np.int64)
-    for item in seen:
-        score, _ = winning_class(item.fused, item.class_ids)
-        bins = np.minimum(score * SWEEP_STEPS, SWEEP_STEPS - 1).astype(np.int64)
-        histogram += np.bincount(bins.ravel(), minlength=SWEEP_STEPS)
+    histogram = np.sum([score_histogram(item.fused, SWEEP_STEPS) for item in seen], axis=0)
     if np.count_nonzero(histogram) < 2:
         return 0.5, 'default'
     return otsu_threshold(histogram), 'Otsu on these images'
