@@ -5,11 +5,13 @@ import pytest
 import torch.nn.functional as F
 from mmengine.config import Config
 from mmseg.apis import MMSegInferencer, inference_model, init_model
+from PIL import Image
 
 from weaktr_mmseg.errors import WeakTrInputError
 from weaktr_mmseg.inference import PhotoSegmentor, WeakTrInferencer, build_segmentor, read_config
 from weaktr_mmseg.inference import segment as module
 from weaktr_mmseg.inference.segment import class_areas, overlay, trained_short_side
+from weaktr_mmseg.shipped_files import find_config
 
 
 def photo(height: int, width: int, seed: int = 0) -> np.ndarray:
@@ -151,14 +153,40 @@ def test_stock_inferencer_gives_the_same(model, tiny_segmentor):
     assert np.array_equal(result['predictions'], PhotoSegmentor(model)(image))
 
 
-def test_inferencer_accepts_the_loader_of_the_recipes(tiny_segmentor, tmp_path):
+def test_inferencer_decodes_files_as_training_does(tiny_segmentor, tmp_path):
     cfg = Config.fromfile(tiny_segmentor.config)
     cfg.test_dataloader.dataset.pipeline[0].type = 'WeakTrLoadImage'
     cfg.dump(tmp_path / 'own_loader.py')
-    inferencer = WeakTrInferencer(
-        str(tmp_path / 'own_loader.py'), str(tiny_segmentor.checkpoint), device='cpu'
-    )
+    arguments = str(tmp_path / 'own_loader.py'), str(tiny_segmentor.checkpoint)
+    inferencer = WeakTrInferencer(*arguments, device='cpu', show_progress=False)
+    image = photo(32, 32)
+    Image.fromarray(image).save(tmp_path / 'a.png')
+    expected = inferencer(np.ascontiguousarray(image[..., ::-1]))['predictions']
+    assert np.array_equal(inferencer(str(tmp_path / 'a.png'))['predictions'], expected)
+
+    Image.fromarray(image).save(tmp_path / 'torn.jpg')
+    (tmp_path / 'torn.jpg').write_bytes((tmp_path / 'torn.jpg').read_bytes()[:700])
+    with pytest.raises(ValueError, match=r'cannot read image .*torn\.jpg'):
+        inferencer(str(tmp_path / 'torn.jpg'))
+
+
+def test_inferencer_finds_shipped_configs_by_name():
+    with pytest.warns(UserWarning, match='weights is None'):
+        inferencer = WeakTrInferencer('weaktr_demo_retrain', device='cpu', show_progress=False)
     assert inferencer(photo(32, 32))['predictions'].shape == (32, 32)
+    with pytest.raises(WeakTrInputError, match="model 'weaktr': expected the path or the name"):
+        WeakTrInferencer('weaktr', device='cpu')
+
+
+@pytest.mark.parametrize('name', ['weaktr_voc', 'weaktr_coco', 'weaktr_custom'])
+def test_inferencer_takes_the_pipeline_of_each_recipe(name, tmp_path, monkeypatch):
+    (tmp_path / 'images').mkdir()
+    (tmp_path / 'labels.csv').write_text('image,labels\na.jpg,cat\n')
+    monkeypatch.setenv('WEAKTR_DATA', str(tmp_path))
+    cfg = Config.fromfile(find_config(name))
+    inferencer = WeakTrInferencer.__new__(WeakTrInferencer)
+    packed = inferencer._init_pipeline(cfg)(photo(32, 40))
+    assert packed['data_samples'].ori_shape == (32, 40)
 
 
 def test_faults_of_config_and_checkpoint(tiny_segmentor, tiny_cam, tmp_path):
