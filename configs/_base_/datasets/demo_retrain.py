@@ -20,7 +20,7 @@ test_pipeline = [
     dict(type='PackSegInputs'),
 ]
 train_dataloader = dict(
-    batch_size=32,
+    batch_size=16,
     num_workers=0,  # the scenes load faster than a second process would compete for the cores
     sampler=dict(type='DefaultSampler', shuffle=True),
     dataset=dict(

@@ -18,6 +18,7 @@ model = dict(
         arch=dict(embed_dims=width, num_layers=4, num_heads=4, feedforward_channels=4 * width),
         img_size=96,  # finer than the CAM network: 12 x 12 tokens
         patch_size=8,
+        drop_path_rate=0.2,  # twice the published rate: many scenes of few photographs
         out_type='featmap',
         interpolate_mode='bilinear'),
     decode_head=dict(
@@ -30,7 +31,7 @@ model = dict(
         num_heads=4,
         embed_dims=width,
         init_std=0.1,  # Xavier's for 64 channels; the default 0.02 is for 384 and more
-        dropout_ratio=0.0,
+        dropout_ratio=0.1,  # of the published decoder
         loss_decode=dict(type='WeakTrGradientClippingLoss', patch_size=16, start=0.2)),
     train_cfg=dict(),
     test_cfg=dict(

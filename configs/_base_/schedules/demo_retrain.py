@@ -3,7 +3,7 @@ max_epochs = 6
 warmup_epochs = 1
 optim_wrapper = dict(
     type='OptimWrapper',
-    optimizer=dict(type='AdamW', lr=2e-3, weight_decay=0.03))
+    optimizer=dict(type='AdamW', lr=1.4e-3, weight_decay=0.03))
 param_scheduler = [
     dict(
         type='LinearLR', start_factor=0.01, begin=0, end=warmup_epochs, convert_to_iter_based=True),
