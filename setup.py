@@ -78,6 +78,7 @@ setup(
             'pycocotools>=2.0.7',
             'pydensecrf2>=1.1',
             'pytest>=7',
+            'tensorboard>=2.12',
         ],
         'docs': [
             'latex2mathml>=3.77',

@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 import json
+from io import BytesIO
 from types import SimpleNamespace
 
 import numpy as np
@@ -80,6 +81,29 @@ def test_pictures_reach_the_backends_at_each_interval(runner, tmp_path):
         width, height = picture.size
     assert height > width  # three rows of three panels
     assert not fusion._forward_hooks
+
+
+def test_tensorboard_shows_the_pictures(runner, tmp_path):
+    pytest.importorskip('tensorboard')
+    from tensorboard.backend.event_processing.event_accumulator import EventAccumulator
+
+    backends = [dict(type='TensorboardVisBackend')]
+    runner.visualizer = Visualizer(vis_backends=backends, save_dir=str(tmp_path))
+    hook = WeakTrCAMVisualizationHook(images=2)
+    hook.before_val_epoch(runner)
+    with torch.no_grad():
+        runner.model.backbone.attention_fusion(pooled(2))
+    hook.after_val_iter(runner, 0, *make_batch(2))
+    hook.after_val_epoch(runner, {})
+    runner.visualizer.close()
+
+    events = EventAccumulator(str(tmp_path / 'vis_data'))
+    events.Reload()
+    for name in ('cams', 'head_weights'):
+        (picture,) = events.Images(name)
+        assert picture.step == 5
+        with Image.open(BytesIO(picture.encoded_image_string)) as image:
+            assert np.ptp(np.asarray(image)) > 200
 
 
 def test_several_scales_show_the_first(runner):
