@@ -16,6 +16,7 @@ from torch import nn
 
 from ..engine.stage_configs import resolve_pipeline
 from ..errors import WeakTrInputError
+from ..models.checkpoint_guard import refuse_other_stage
 
 
 def read_config(path: str | Path) -> Config:
@@ -132,8 +133,9 @@ def _read_checkpoint(path: str | Path) -> dict[str, Any]:
 def _load(model: nn.Module, state: Mapping[str, Any], path: str | Path) -> None:
     """Loads all parameters or none: a network with a part at random predicts noise."""
     try:
+        refuse_other_stage(model, state)
         result = model.load_state_dict(state, strict=False)
-    except (RuntimeError, ValueError) as error:
+    except (RuntimeError, ValueError, AssertionError) as error:  # mmpretrain asserts
         reason = ' '.join(str(error).split())[:300]
         raise WeakTrInputError(f'checkpoint {path}: is not of this config: {reason}') from error
     if result.missing_keys:

@@ -6,7 +6,7 @@ with random weights.
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from functools import partial
 from typing import Any
 
@@ -15,7 +15,27 @@ from torch import Tensor, nn
 from ..errors import WeakTrInputError
 
 AUTHORS_NAMES = ('decoder.cls_emb', 'adaptive_attention_fusion.attn_head_ffn.0.weight')
+HEADS = {'cam_head': 'the CAM stage', 'decode_head': 'a segmentor'}
 COCO_ORIGINAL = {90: 80, 91: 81}  # classes by original ids -> by contiguous ids
+
+
+def refuse_other_stage(model: nn.Module, names: Iterable[str]) -> None:
+    """Refuse a checkpoint of the CAM stage for a segmentor, and the other way round.
+
+    Args:
+        model: the model that is to be loaded.
+        names: parameters in the checkpoint.
+
+    Raises:
+        WeakTrInputError: if they are of the other head than that of the model.
+    """
+    present = {name.partition('.')[0] for name in names}
+    wanted = next((head for head in HEADS if hasattr(model, head)), None)
+    other = next((head for head in HEADS if head in present), None)
+    if wanted and other and wanted not in present:
+        raise WeakTrInputError(
+            f'the checkpoint is one of {HEADS[other]} ({other}.*), expected one of {HEADS[wanted]}'
+        )
 
 
 def guard_layout(model: nn.Module) -> None:

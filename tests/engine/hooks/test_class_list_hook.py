@@ -3,12 +3,19 @@ from __future__ import annotations
 from types import SimpleNamespace
 
 import pytest
+from mmengine.model import BaseModel
+from mmseg.models import SegTTAModel
 from torch import nn
 
 from weaktr_mmseg.engine.hooks import WeakTrClassListHook
 from weaktr_mmseg.errors import WeakTrInputError
 
 CLASSES = ('background', 'cat', 'dog')
+
+
+class Network(BaseModel):
+    def forward(self, *args, **kwargs):
+        raise NotImplementedError
 
 
 def load(meta, classes=CLASSES):
@@ -33,6 +40,29 @@ def load(meta, classes=CLASSES):
 )
 def test_accepts_the_same_classes_or_none(meta):
     load(meta)
+
+
+@pytest.mark.parametrize(
+    ('present', 'given', 'message'),
+    [
+        ('cam_head', 'decode_head', 'is one of a segmentor .* expected one of the CAM stage'),
+        ('decode_head', 'cam_head', 'is one of the CAM stage .* expected one of a segmentor'),
+    ],
+)
+@pytest.mark.parametrize('tta', [False, True])
+def test_refuses_checkpoints_of_the_other_stage(present, given, message, tta):
+    model = Network()
+    model.add_module(present, nn.Identity())
+    if tta:
+        model = SegTTAModel(module=model)
+    runner = SimpleNamespace(model=model, _load_from='other.pth', work_dir='work')
+    hook = WeakTrClassListHook()
+    with pytest.raises(WeakTrInputError, match=rf'^other\.pth: the checkpoint {message}'):
+        hook.after_load_checkpoint(runner, dict(state_dict={f'{given}.weight': 0}))
+    for loop in ('_train_loop', '_val_loop', '_test_loop'):
+        setattr(runner, loop, None)
+    for names in (['backbone.cls_token'], [f'{present}.weight'], [f'{present}.a', f'{given}.a']):
+        hook.after_load_checkpoint(runner, dict(state_dict=dict.fromkeys(names, 0)))
 
 
 @pytest.mark.parametrize(

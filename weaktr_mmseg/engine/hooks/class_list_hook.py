@@ -1,4 +1,4 @@
-"""Refuses checkpoints of other classes."""
+"""Refuses checkpoints of other classes or of the other stage."""
 
 from __future__ import annotations
 
@@ -6,10 +6,11 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 
 from mmengine.hooks import Hook
-from mmengine.model import is_model_wrapper
+from mmengine.model import BaseTTAModel, is_model_wrapper
 from mmseg.registry import HOOKS
 
 from ...errors import WeakTrInputError
+from ...models.checkpoint_guard import refuse_other_stage
 
 
 @HOOKS.register_module()
@@ -18,18 +19,24 @@ class WeakTrClassListHook(Hook):
 
     Another number of classes is refused by the model itself; the same number with other names or
     in another order fits every parameter and would be scored as if nothing were wrong. Checkpoints
-    without class names, such as ImageNet's, pass; so do those for a model without classes.
+    without class names, such as ImageNet's, pass; so do those for a model without classes. What is
+    of the CAM stage and given for a segmentor, or the other way round, is refused first.
     """
 
     def after_load_checkpoint(self, runner: Any, checkpoint: dict) -> None:
         """Checks a loaded checkpoint.
 
         Raises:
-            WeakTrInputError: If it was trained on other classes.
+            WeakTrInputError: If it was trained on other classes or is of the other stage.
         """
         meta = checkpoint.get('meta')
         stored = _classes(meta.get('dataset_meta')) if isinstance(meta, Mapping) else None
         model = runner.model.module if is_model_wrapper(runner.model) else runner.model
+        try:
+            segmentor = model.module if isinstance(model, BaseTTAModel) else model
+            refuse_other_stage(segmentor, checkpoint.get('state_dict') or ())
+        except WeakTrInputError as error:
+            raise WeakTrInputError(f'{runner._load_from or runner.work_dir}: {error}') from None
         expected = _classes(getattr(model, 'dataset_meta', None)) or _dataset_classes(runner)
         if stored is None or expected is None or stored == expected:
             return
