@@ -69,6 +69,13 @@ def test_photograph_is_shrunk_to_a_size_that_the_network_knows(inspector):
     assert inspector.inspect(image, [0]).image.shape == (96, 144, 3)
 
 
+@pytest.mark.parametrize('size', [(3, 5), (1, 1), (2, 60)])
+def test_image_smaller_than_a_patch_is_enlarged_to_one(inspector, size):
+    seen = inspector.inspect(np.zeros((*size, 3), np.uint8), [0])
+    assert min(seen.image.shape[:2]) == inspector.scales.min_side
+    assert seen.fused.shape[1:] == seen.image.shape[:2]
+
+
 def test_ranked_heads():
     weights = np.array([[0.1, 0.9], [0.5, 0.3], [0.7, 0.2]])
     assert ranked_heads(weights, 2) == ([(0, 1), (2, 0)], [(2, 1), (0, 0)])

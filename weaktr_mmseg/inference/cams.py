@@ -78,7 +78,8 @@ class CAMInspector:
             image: RGB, uint8 (H, W, 3).
             labels: Foreground ids that are in the image; predicted when None.
         """
-        image = resize(image, min(1.0, self.short_side / min(image.shape[:2])))
+        shortest = min(image.shape[:2])  # less than a patch has no token
+        image = resize(image, max(self.scales.min_side, min(shortest, self.short_side)) / shortest)
         packed = self._pack(image, labels)
         batch = dict(inputs=[[scale] for scale in packed['inputs']])
         sample = self.model.test_step(dict(batch, data_samples=[packed['data_samples']]))[0]
