@@ -123,7 +123,7 @@ FAULTS = {
         lambda r: truncate(r / 'JPEGImages/05.jpg'), 'image-unreadable', '05.jpg', 'runcated'),
     'text in place of an image': (
         lambda r: (r / 'JPEGImages/05.jpg').write_text('x'), 'image-unreadable', '05.jpg',
-        'cannot identify'),
+        'no image, or of a type'),
     'image with floating-point pixels': (
         lambda r: Image.fromarray(np.zeros(SIZE[::-1], np.float32)).save(
             r / 'JPEGImages/05.jpg', format='TIFF'),
@@ -241,6 +241,16 @@ def test_coco_checkpoint_with_gaps(root):
     assert (
         'COCO category ids with gaps' in {p.check: p.message for p in errors}['checkpoint-classes']
     )
+
+
+def test_checkpoint_that_the_cam_stage_replaces_need_not_exist(root):
+    cfg = config(root)
+    cfg.model.backbone.init_cfg = dict(type='Pretrained', checkpoint='absent.pth')
+    assert [p.file for p in check_data(cfg, pixels=False).errors if 'absent' in p.message] == [
+        'model.backbone.init_cfg.checkpoint'
+    ]
+    cfg.retrain_from_cam_vit = True
+    assert not [p for p in check_data(cfg, pixels=False).errors if 'absent' in p.message]
 
 
 def test_quick_check_opens_no_image(root, monkeypatch):

@@ -109,10 +109,15 @@ def _check_shapes(
 
 
 def _checkpoints(cfg: Config, where: str) -> Iterator[tuple[str, str]]:
-    """All ``(key, checkpoint)`` of a stage: ``load_from`` and every ``Pretrained`` init_cfg."""
+    """All ``(key, checkpoint)`` of a stage: ``load_from`` and every ``Pretrained`` init_cfg in use.
+
+    ``retrain_from_cam_vit`` replaces that of the segmentor's encoder.
+    """
     if cfg.get('load_from'):
         yield f'{where}load_from', cfg.load_from
-    yield from _pretrained(cfg.get('model'), f'{where}model')
+    for key, path in _pretrained(cfg.get('model'), f'{where}model'):
+        if not (cfg.get('retrain_from_cam_vit') and key == 'model.backbone.init_cfg.checkpoint'):
+            yield key, path
 
 
 def _pretrained(node: object, where: str) -> Iterator[tuple[str, str]]:

@@ -10,7 +10,7 @@ import numpy as np
 from mmcv.transforms import LoadImageFromFile
 from mmengine import fileio
 from mmseg.registry import TRANSFORMS
-from PIL import Image, ImageOps
+from PIL import Image, ImageOps, UnidentifiedImageError
 
 from ...pseudo_labels.cam_files import UNREADABLE
 
@@ -79,6 +79,9 @@ def decode_image(data: bytes, name: str) -> np.ndarray:
             image.load()
             ImageOps.exif_transpose(image, in_place=True)
             return np.asarray(_to_rgb(image))
+    except UnidentifiedImageError as error:  # its message has the address of a buffer
+        what = 'no image, or of a type that Pillow does not read' if data else 'the file is empty'
+        raise ValueError(f'cannot read image {name}: {what}') from error
     except UNREADABLE as error:
         raise ValueError(f'cannot read image {name}: {error}') from error
 
