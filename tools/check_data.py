@@ -1,4 +1,11 @@
-"""Check the data and the config before training. Exit code 1 if anything is wrong."""
+"""Check the data and the config before training.
+
+Example:
+    python tools/check_data.py configs/weaktr_custom.py
+
+Exit codes: 0 no error; 1 errors in the data, each printed with its file; 2 no such config, or one
+that cannot be read.
+"""
 
 from __future__ import annotations
 
@@ -16,7 +23,9 @@ from weaktr_mmseg.errors import WeakTrInputError
 
 def parse_args() -> argparse.Namespace:
     """Parses the command line."""
-    parser = argparse.ArgumentParser(description=__doc__)
+    parser = argparse.ArgumentParser(
+        description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
+    )
     parser.add_argument('config', help='config of a stage or of the pipeline')
     parser.add_argument('--quick', action='store_true', help='do not open images and masks')
     parser.add_argument('--json', action='store_true', help='print the report as JSON')
@@ -36,7 +45,7 @@ def main() -> int:
             cfg = resolve_pipeline(cfg)
     except (OSError, ValueError, WeakTrInputError) as error:
         print(f'error: {error}', file=sys.stderr)
-        return 1
+        return 2
     report = check_data(cfg, pixels=not args.quick, workers=args.workers)
     print(json.dumps(report.to_dict(), indent=1) if args.json else report.to_text())
     return 1 if report.errors else 0

@@ -1,4 +1,10 @@
-"""Draws what each stage of a finished pipeline makes of a few validation images."""
+"""Draws what each stage of a finished pipeline makes of a few validation images.
+
+Example:
+    python tools/pipeline_figure.py work_dirs/weaktr_demo demo.png
+
+Exit codes: 0 written; 2 the folder holds no finished run, or an argument is wrong.
+"""
 
 from __future__ import annotations
 
@@ -12,9 +18,11 @@ from weaktr_mmseg.visualization.panels import save_figure
 from weaktr_mmseg.visualization.pipeline_figure import pipeline_figure
 
 
-def main() -> None:
+def main() -> int:
     """Parses the command line and writes the figure."""
-    parser = argparse.ArgumentParser(description=__doc__)
+    parser = argparse.ArgumentParser(
+        description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
+    )
     parser.add_argument('work_dir', type=Path, help='folder of a finished pipeline')
     parser.add_argument('out', type=Path, help='picture to write, .png or another format')
     parser.add_argument('--images', type=int, default=4, help='number of rows (default: 4)')
@@ -22,10 +30,20 @@ def main() -> None:
     args = parser.parse_args()
     configs = list(args.work_dir.glob('*.py'))
     if len(configs) != 1:
-        sys.exit(f'error: expected one config in {args.work_dir}, found {len(configs)}')
-    cfg = Config.fromfile(configs[0])
-    save_figure(pipeline_figure(cfg, args.work_dir, args.images, args.seed), args.out)
+        found = f'expected one config in {args.work_dir}, found {len(configs)}'
+        print(f'error: {found}', file=sys.stderr)
+        return 2
+    if args.images < 1:
+        print(f'error: --images: expected at least 1, got {args.images}', file=sys.stderr)
+        return 2
+    try:
+        cfg = Config.fromfile(configs[0])
+        save_figure(pipeline_figure(cfg, args.work_dir, args.images, args.seed), args.out)
+    except (OSError, ValueError) as error:
+        print(f'error: {error}', file=sys.stderr)
+        return 2
+    return 0
 
 
 if __name__ == '__main__':
-    main()
+    sys.exit(main())

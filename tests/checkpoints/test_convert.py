@@ -215,5 +215,5 @@ def test_command_line(tmp_path):
 
     torch.save({'x': torch.zeros(1)}, tmp_path / 'deit.pth')
     failed = subprocess.run(arguments, capture_output=True, text=True)
-    assert failed.returncode == 1
+    assert failed.returncode == 2
     assert 'deit.pth: unknown layout' in failed.stderr.splitlines()[-1]
