@@ -299,6 +299,6 @@ def test_tool(root):
     (root / 'SegmentationClass/12.png').unlink()
     done = run_tool(path, '--json')
     assert done.returncode == 1
-    report = json.loads(done.stdout[done.stdout.index('{') :])
+    report = json.loads(done.stdout)
     assert not report['ok']
     assert [p['check'] for p in report['problems']] == ['mask-missing']
