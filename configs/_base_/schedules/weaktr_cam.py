@@ -2,7 +2,6 @@
 max_epochs = 60
 optim_wrapper = dict(
     type='AmpOptimWrapper',  # needs a GPU; on a CPU: optim_wrapper.type=OptimWrapper
-    loss_scale='dynamic',
     optimizer=dict(
         type='AdamW',
         lr=6e-4 * 64 / 512,  # 6e-4 per 512 images
