@@ -26,6 +26,16 @@ class Attended(NamedTuple):
     output: Tensor
 
 
+def use_plain_drop_rates(module: nn.Module) -> None:
+    """Turns the drop path rates below a module into Python numbers.
+
+    mmpretrain sets NumPy scalars, which ``torch.compile`` takes for tensors that decide a branch.
+    """
+    for child in module.modules():
+        if isinstance(child, DropPath):
+            child.drop_prob = float(child.drop_prob)
+
+
 def attend(module: MultiheadAttention, tokens: Tensor) -> Attended:
     """Runs mmpretrain's attention and gives as well what the fusion of heads needs of it.
 

@@ -10,7 +10,7 @@ from mmpretrain.models.backbones.vision_transformer import TransformerEncoderLay
 from mmseg.registry import MODELS
 from torch import Tensor
 
-from .lean_layer import add_attention, add_feed_forward, attend
+from .lean_layer import add_attention, add_feed_forward, attend, use_plain_drop_rates
 
 
 class LeanEncoderLayer(TransformerEncoderLayer):
@@ -45,3 +45,4 @@ class WeakTrSegmenterViT(VisionTransformer):
     def __init__(self, **kwargs: Any) -> None:
         super().__init__(**kwargs)
         self.layers = ModuleList(LeanEncoderLayer(layer) for layer in self.layers)
+        use_plain_drop_rates(self.layers)

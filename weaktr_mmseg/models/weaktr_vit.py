@@ -12,7 +12,7 @@ from torch import Tensor, nn
 from .attention_fusion import AdaptiveAttentionFusion
 from .attention_history import AttentionHistory
 from .fused_attention import MODES, FusedAttention, fuse_attention
-from .lean_layer import add_attention, add_feed_forward, attend
+from .lean_layer import add_attention, add_feed_forward, attend, use_plain_drop_rates
 from .mimetic_init import mimetic_init_
 from .patch_whitening import whiten_patches_
 from .position_embedding import resize_by_factor
@@ -83,6 +83,7 @@ class WeakTrViT(VisionTransformer):
         )
         if self.img_size[0] != self.img_size[1]:
             raise ValueError(f'img_size: expected a square, got {self.img_size}')
+        use_plain_drop_rates(self.layers)
         self.num_classes = num_classes
         self.attention_mode = attention_mode
         self.mimetic_gain = mimetic_gain
