@@ -22,10 +22,17 @@ def test_environment_names_versions_and_machine():
 
 def test_command_can_be_pasted_into_a_shell(monkeypatch):
     arguments = ['tools/train.py', 'my config.py', '--cfg-options', 'a=$HOME']
-    monkeypatch.setattr(sys, 'argv', arguments)
-    monkeypatch.setattr(sys, 'executable', '/some/where/python3')
+    monkeypatch.setattr(sys, 'orig_argv', ['/some/where/python3', *arguments], raising=False)
+    monkeypatch.setattr(sys, 'argv', ['/site-packages/mmseg/tools/train.py', *arguments[1:]])
     assert shlex.split(command()) == ['python3', *arguments]
     assert "'my config.py'" in command()
+
+
+def test_command_on_a_python_without_the_original_one(monkeypatch):
+    monkeypatch.delattr(sys, 'orig_argv', raising=False)
+    monkeypatch.setattr(sys, 'argv', ['train.py', 'config.py'])
+    monkeypatch.setattr(sys, 'executable', '/some/where/python3')
+    assert command() == 'python3 train.py config.py'
 
 
 def test_json_is_replaced_whole_or_not_at_all(tmp_path):

@@ -148,7 +148,7 @@ def test_class_areas_and_overlay():
 def test_stock_inferencer_gives_the_same(model, tiny_segmentor):
     image = photo(32, 32)
     config, weights = str(tiny_segmentor.config), str(tiny_segmentor.checkpoint)
-    inferencer = MMSegInferencer(config, weights, device='cpu', show_progress=False)
+    inferencer = MMSegInferencer(config, weights, device='cpu')
     result = inferencer(np.ascontiguousarray(image[..., ::-1]))
     assert np.array_equal(result['predictions'], PhotoSegmentor(model)(image))
 
@@ -158,7 +158,7 @@ def test_inferencer_decodes_files_as_training_does(tiny_segmentor, tmp_path):
     cfg.test_dataloader.dataset.pipeline[0].type = 'WeakTrLoadImage'
     cfg.dump(tmp_path / 'own_loader.py')
     arguments = str(tmp_path / 'own_loader.py'), str(tiny_segmentor.checkpoint)
-    inferencer = WeakTrInferencer(*arguments, device='cpu', show_progress=False)
+    inferencer = WeakTrInferencer(*arguments, device='cpu')
     image = photo(32, 32)
     Image.fromarray(image).save(tmp_path / 'a.png')
     expected = inferencer(np.ascontiguousarray(image[..., ::-1]))['predictions']
@@ -172,7 +172,7 @@ def test_inferencer_decodes_files_as_training_does(tiny_segmentor, tmp_path):
 
 def test_inferencer_finds_shipped_configs_by_name():
     with pytest.warns(UserWarning, match='weights is None'):
-        inferencer = WeakTrInferencer('weaktr_demo_retrain', device='cpu', show_progress=False)
+        inferencer = WeakTrInferencer('weaktr_demo_retrain', device='cpu')
     assert inferencer(photo(32, 32))['predictions'].shape == (32, 32)
     with pytest.raises(WeakTrInputError, match="model 'weaktr': expected the path or the name"):
         WeakTrInferencer('weaktr', device='cpu')

@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 import json
+import re
 import runpy
 import sys
 from pathlib import Path
@@ -66,6 +67,8 @@ def test_tool_segments_a_folder_and_reports_what_it_cannot_read(
         counts = {CLASSES[i]: (labels == i).mean() for i in np.unique(labels)}
         assert entry['areas'] == pytest.approx(counts, abs=1e-6)
     assert (content['images'][3]['height'], content['images'][3]['width']) == (70, 45)
+    assert list(content['colours']) == content['classes']
+    assert all(re.fullmatch('#[0-9a-f]{6}', colour) for colour in content['colours'].values())
     assert sum(content['mean_areas'].values()) == pytest.approx(1, abs=1e-4)
 
 

@@ -30,7 +30,7 @@ from .main_process import decide
 from .pseudo_label_stage import generate_pseudo_labels
 from .resume import SUMMARY_FILE, ResumableStages
 from .signals import announced_signals
-from .summary import command, environment, write_json
+from .summary import command, environment, now, write_json
 from .warm_start import write_encoder_checkpoint
 from .work_dir_lock import WorkDirLock
 
@@ -210,6 +210,7 @@ class WeakTrRunner:
             threshold=results['pseudo_labels']['threshold'],
             environment=environment(),
             command=command(),
+            finished=now(),
         )
         if is_main_process():
             path = self.work_dir / SUMMARY_FILE

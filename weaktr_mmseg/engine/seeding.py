@@ -19,8 +19,8 @@ def seed_all(*place: int) -> None:
     """
     words = np.random.SeedSequence(place).generate_state(3, np.uint64)
     random.seed(int(words[0]))
-    np.random.seed(int(words[1] & 0xFFFFFFFF))
-    torch.manual_seed(int(words[2] >> 1))
+    np.random.seed(int(words[1]) & 0xFFFFFFFF)
+    torch.manual_seed(int(words[2]) >> 1)
 
 
 def seed_workers(loader: DataLoader, *place: int) -> None:

@@ -7,6 +7,7 @@ import os
 import platform
 import shlex
 import sys
+from datetime import datetime, timezone
 from importlib import import_module
 from pathlib import Path
 from typing import Any
@@ -34,8 +35,18 @@ def environment() -> dict[str, Any]:
 
 
 def command() -> str:
-    """The command line of this process, quoted for a shell."""
-    return shlex.join([Path(sys.executable).name, *sys.argv])
+    """The command line of this process, quoted for a shell.
+
+    ``sys.argv`` names mmseg's own tool by then, which tools/train.py runs in its process; Python
+    3.9 knows nothing else.
+    """
+    original = getattr(sys, 'orig_argv', [sys.executable, *sys.argv])
+    return shlex.join([Path(original[0]).name, *original[1:]])
+
+
+def now() -> str:
+    """The time in UTC, ISO 8601 to the second."""
+    return datetime.now(timezone.utc).isoformat(timespec='seconds')
 
 
 def write_json(path: str | Path, content: dict[str, Any]) -> None:

@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import contextlib
 import inspect
 import json
 import os
 import warnings
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
@@ -64,11 +66,21 @@ def _trace(graph: OnnxSegmentor, path: str, opset: int) -> None:
     )
     if 'dynamo' in inspect.signature(torch.onnx.export).parameters:
         options['dynamo'] = False  # the tracing exporter, which every supported PyTorch has
-    fast_path = torch.backends.mha.get_fastpath_enabled()
-    torch.backends.mha.set_fastpath_enabled(False)  # its fused kernel has no ONNX form
+    with torch.no_grad(), _without_fast_path(), warnings.catch_warnings():
+        warnings.simplefilter('ignore')  # of size checks in the frameworks, settled by padding
+        torch.onnx.export(graph, (graph.example(),), path, **options)
+
+
+@contextlib.contextmanager
+def _without_fast_path() -> Iterator[None]:
+    """Keeps PyTorch's attention modules from a fused kernel that has no ONNX form."""
+    switch = getattr(torch.backends, 'mha', None)
+    if switch is None:  # PyTorch 2.1 has none and its exporter needs none
+        yield
+        return
+    enabled = switch.get_fastpath_enabled()
+    switch.set_fastpath_enabled(False)
     try:
-        with torch.no_grad(), warnings.catch_warnings():
-            warnings.simplefilter('ignore')  # of size checks in the frameworks, settled by padding
-            torch.onnx.export(graph, (graph.example(),), path, **options)
+        yield
     finally:
-        torch.backends.mha.set_fastpath_enabled(fast_path)
+        switch.set_fastpath_enabled(enabled)

@@ -34,9 +34,9 @@ def segment_files(
         out_dir: Where the files go.
 
     Returns:
-        ``classes``, ``images`` (``file``, ``mask``, ``overlay``, ``height``, ``width`` and
-        ``areas``, the share of each class), ``mean_areas`` over the images, and ``failed``
-        (``file``, ``error``) for the images that cannot be read.
+        ``classes``, ``colours`` (of masks and overlays), ``images`` (``file``, ``mask``,
+        ``overlay``, ``height``, ``width`` and ``areas``, the share of each class), ``mean_areas``
+        over the images, and ``failed`` (``file``, ``error``) for the images that cannot be read.
 
     Raises:
         WeakTrInputError: If an input does not exist or a folder has no image.
@@ -57,7 +57,11 @@ def segment_files(
         for name in classes
         if any(name in entry['areas'] for entry in images)
     }
-    content = dict(classes=classes, images=images, mean_areas=total, failed=failed)
+    colours = {
+        name: '#{:02x}{:02x}{:02x}'.format(*colour)
+        for name, colour in zip(classes, segmentor.model.dataset_meta['palette'])
+    }
+    content = dict(classes=classes, colours=colours, images=images, mean_areas=total, failed=failed)
     with atomic_path(out / AREAS_FILE) as temporary:
         temporary.write_text(json.dumps(content, indent=1) + '\n', encoding='utf-8')
     return content

@@ -106,7 +106,7 @@ def add_update(tokens: Tensor, update: Tensor, drop: nn.Module) -> Tensor:
 def _activate_and_project(activation: nn.Module, project: nn.Module, hidden: Tensor) -> Tensor:
     """``project(activation(hidden))`` that saves ``hidden`` alone for the backward pass."""
     activated = activation(hidden)
-    if not torch.is_grad_enabled() or torch.compiler.is_compiling():
+    if not torch.is_grad_enabled() or _is_compiling():
         return project(activated)
 
     address = activated.data_ptr()
@@ -119,3 +119,8 @@ def _activate_and_project(activation: nn.Module, project: nn.Module, hidden: Ten
 
     with torch.autograd.graph.saved_tensors_hooks(save, load):
         return project(activated)
+
+
+def _is_compiling() -> bool:
+    """``torch.compiler.is_compiling``, which PyTorch 2.1 does not have."""
+    return getattr(torch.compiler, 'is_compiling', bool)()

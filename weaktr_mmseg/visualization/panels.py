@@ -8,10 +8,11 @@ from pathlib import Path
 import matplotlib
 import numpy as np
 from matplotlib.figure import Figure
+from matplotlib.patches import Patch
 
 from ..pseudo_labels.cam_files import IGNORE_INDEX, atomic_path
 
-PANEL_INCHES = 1.8
+PANEL_INCHES, LEGEND_INCHES = 1.8, 0.35
 IGNORE_COLOUR = (224, 224, 224)
 
 
@@ -47,12 +48,17 @@ def colour_labels(labels: np.ndarray, palette: Sequence[Sequence[int]]) -> np.nd
     return colours[labels]
 
 
-def draw_rows(rows: Sequence[Mapping[str, np.ndarray]], names: Sequence[str]) -> Figure:
+def draw_rows(
+    rows: Sequence[Mapping[str, np.ndarray]],
+    names: Sequence[str],
+    legend: Mapping[str, Sequence[int]] | None = None,
+) -> Figure:
     """Draws one row of titled panels per image.
 
     Args:
         rows: For each image its panels by title, RGB uint8 (H, W, 3); all rows have equal titles.
         names: Caption of each row.
+        legend: RGB colour of each name in the legend below, if any.
 
     Returns:
         The figure.
@@ -63,7 +69,8 @@ def draw_rows(rows: Sequence[Mapping[str, np.ndarray]], names: Sequence[str]) ->
     if not rows:
         raise ValueError('rows: expected at least one image, got none')
     titles = list(rows[0])
-    figure = Figure(figsize=(PANEL_INCHES * len(titles), PANEL_INCHES * len(rows) + 0.3))
+    height = PANEL_INCHES * len(rows) + 0.3
+    figure = Figure(figsize=(PANEL_INCHES * len(titles), height + LEGEND_INCHES * bool(legend)))
     grid = figure.subplots(len(rows), len(titles), squeeze=False)
     for axes, row, name in zip(grid, rows, names):
         axes[0].set_ylabel(name, fontsize=9)
@@ -72,7 +79,15 @@ def draw_rows(rows: Sequence[Mapping[str, np.ndarray]], names: Sequence[str]) ->
             axis.set(xticks=[], yticks=[])
     for axis, title in zip(grid[0], titles):
         axis.set_title(title, fontsize=10)
-    figure.tight_layout(pad=0.4)
+    below = LEGEND_INCHES / figure.get_figheight() if legend else 0.0
+    figure.tight_layout(pad=0.4, rect=(0, below, 1, 1))
+    if legend:
+        patches = [
+            Patch(facecolor=np.divide(colour, 255), edgecolor='grey', label=name)
+            for name, colour in legend.items()
+        ]
+        columns = min(len(patches), 2 * len(titles))
+        figure.legend(handles=patches, loc='lower center', ncols=columns, fontsize=9, frameon=False)
     return figure
 
 

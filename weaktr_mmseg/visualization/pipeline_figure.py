@@ -15,7 +15,7 @@ from mmseg.apis import inference_model, init_model
 from mmseg.registry import DATASETS, MODELS
 
 from ..datasets.transforms.load_image import read_rgb
-from ..pseudo_labels.cam_files import CAMFile, read_mask
+from ..pseudo_labels.cam_files import IGNORE_INDEX, CAMFile, read_mask
 from ..pseudo_labels.generate import LabelRule
 from .panels import colour_labels, draw_rows, heat_overlay
 
@@ -30,26 +30,28 @@ def pipeline_figure(cfg: Config, work_dir: str | Path, count: int = 4, seed: int
         seed: Chooses the images.
 
     Returns:
-        One row per image. The label row is made with the threshold and CRF of the run.
+        One row per image, pseudo labels at the threshold and with the CRF of the run, and a legend.
 
     Raises:
         FileNotFoundError: If the folder holds no ``summary.json``.
     """
-    summary_file = Path(work_dir) / 'summary.json'
+    work_dir = Path(work_dir)
+    summary_file = work_dir / 'summary.json'
     if not summary_file.is_file():
         raise FileNotFoundError(f'{summary_file}: expected the output of a finished pipeline')
     summary = json.loads(summary_file.read_text())
     init_default_scope('mmseg')
     cam_model = MODELS.build(cfg.cam_stage.model).eval()
-    load_checkpoint(cam_model, summary['stages']['cam']['checkpoint'], map_location='cpu')
-    segmentor = init_model(cfg, summary['stages']['retrain']['checkpoint'], device='cpu')
+    load_checkpoint(cam_model, _checkpoint(work_dir, summary, 'cam'), map_location='cpu')
+    segmentor = init_model(cfg, _checkpoint(work_dir, summary, 'retrain'), device='cpu')
     rule = LabelRule(summary['threshold']['value'], crf=cfg.pseudo_labels.get('crf'))
 
     dataset_cfg = cfg.cam_stage.test_dataloader.dataset
     dataset_cfg.ann_file = cfg.test_dataloader.dataset.ann_file
     dataset = DATASETS.build(dataset_cfg)
     palette = dataset.metainfo['palette']
-    rows, names = [], []
+    classes = dataset.metainfo['classes']
+    rows, names, shown = [], [], {0}
     for index in np.random.default_rng(seed).choice(len(dataset), count, replace=False):
         item = dataset[int(index)]
         with torch.inference_mode():
@@ -59,17 +61,27 @@ def pipeline_figure(cfg: Config, work_dir: str | Path, count: int = 4, seed: int
         image = read_rgb(info['img_path'])
         maps = CAMFile(sample.cams.numpy(), sample.cam_classes.numpy(), (), '')
         prediction = inference_model(segmentor, info['img_path']).pred_sem_seg.data[0].numpy()
+        labels = {
+            'pseudo label': rule.apply(maps, np.ascontiguousarray(image)),
+            'prediction': prediction.astype(np.uint8),
+            'truth': read_mask(info['seg_map_path']),
+        }
         rows.append(
             {
                 'image': image,
                 'coarse CAM': heat_overlay(image, sample.coarse_cams.numpy()),
                 'fused CAM': heat_overlay(image, maps.cams),
-                'pseudo label': colour_labels(
-                    rule.apply(maps, np.ascontiguousarray(image)), palette
-                ),
-                'prediction': colour_labels(prediction.astype(np.uint8), palette),
-                'truth': colour_labels(read_mask(info['seg_map_path']), palette),
+                **{title: colour_labels(label, palette) for title, label in labels.items()},
             }
         )
-        names.append(', '.join(dataset.metainfo['classes'][1 + i] for i in maps.class_ids))
-    return draw_rows(rows, names)
+        names.append(', '.join(classes[1 + i] for i in maps.class_ids))
+        shown.update(*(np.unique(label).tolist() for label in labels.values()))
+    legend = {classes[i]: palette[i] for i in sorted(shown - {IGNORE_INDEX})}
+    return draw_rows(rows, names, legend)
+
+
+def _checkpoint(work_dir: Path, summary: dict, stage: str) -> str:
+    """Checkpoint of a stage, also in a folder that was moved after the run."""
+    recorded = Path(summary['stages'][stage]['checkpoint'])
+    here = work_dir / stage / recorded.name
+    return str(here if here.is_file() else recorded)

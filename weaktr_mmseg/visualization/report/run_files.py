@@ -21,7 +21,7 @@ class RunFiles:
     Attributes:
         work_dir: The folder.
         summary: ``summary.json``.
-        finished: When the summary was written.
+        finished: When the pipeline ended; when the summary was written if that says nothing.
         config_name: File name of the dumped config.
         config_text: The complete config.
         cam_scores: Maps on the training split, see :class:`WeakTrCAMMetric`.
@@ -74,12 +74,19 @@ def read_run(work_dir: str | Path) -> RunFiles:
     return RunFiles(
         work_dir=folder,
         summary=summary,
-        finished=datetime.fromtimestamp(path.stat().st_mtime, timezone.utc),
+        finished=_finished(summary, path),
         config_name=None if config is None else config.name,
         config_text=None if config is None else config.read_text(encoding='utf-8'),
         logs={stage: _read_logs(folder / stage) for stage in ('cam', 'retrain')},
         **scores,
     )
+
+
+def _finished(summary: dict[str, Any], path: Path) -> datetime:
+    try:
+        return datetime.fromisoformat(summary['finished'])
+    except (KeyError, TypeError, ValueError):
+        return datetime.fromtimestamp(path.stat().st_mtime, timezone.utc)
 
 
 def _config_file(folder: Path) -> Path | None:
