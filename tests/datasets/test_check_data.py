@@ -188,9 +188,13 @@ def test_clean_set(root):
     report = check_data(config(root), workers=2, progress=False)
     assert report.problems == []
     assert report.class_balance == {'cat': 5, 'dog': 5}
-    assert report.datasets[0] == dict(
-        name='cam_stage.train_dataloader', images=10, labelled=10, masks=0
-    )
+    assert [tuple(row.values()) for row in report.datasets] == [
+        ('cam_stage.train_dataloader', 10, 10, None),
+        ('cam_stage.test_dataloader', 10, 10, 10),
+        ('train_dataloader', 10, None, None),  # learns from pseudo labels
+        ('val_dataloader', 4, None, 4),
+    ]
+    assert 'train_dataloader            10      not read  not read' in report.to_text()
 
 
 @pytest.mark.parametrize(

@@ -89,11 +89,17 @@ def list_dataset(name: str, dataset: ImageLabelDataset, report: Report) -> Listi
         dict(
             name=name,
             images=len(sample_ids),
-            labelled=sum(bool((listing.labels or {}).get(i)) for i in sample_ids),
-            masks=len(listing.masks),
+            labelled=_count_labelled(listing),
+            masks=None if dataset.data_prefix.get('seg_map_path') is None else len(listing.masks),
         )
     )
     return listing
+
+
+def _count_labelled(listing: Listing) -> int | None:
+    if listing.labels is None:
+        return None
+    return sum(bool(listing.labels.get(sample_id)) for sample_id in listing.images)
 
 
 def check_leakage(train: Listing, val: Listing, report: Report) -> None:

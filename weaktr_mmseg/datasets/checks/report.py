@@ -29,7 +29,8 @@ class Report:
     """Result of all checks.
 
     Attributes:
-        datasets: One row a data set: ``name``, ``images``, ``labelled``, ``masks``.
+        datasets: One row a data set: ``name``, ``images``, ``labelled``, ``masks``; None instead of
+            a number where it reads no labels or no masks.
         class_balance: Class name -> number of training images with it.
         problems: Every problem once, in the order found.
     """
@@ -71,7 +72,10 @@ class Report:
     def to_text(self) -> str:
         """The report as tables for a terminal."""
         rows: list[tuple[str, ...]] = [('data set', 'images', 'labelled', 'masks')]
-        rows += [tuple(map(str, row.values())) for row in self.datasets]
+        rows += [
+            tuple('not read' if value is None else str(value) for value in row.values())
+            for row in self.datasets
+        ]
         parts = [_table(rows)]
         if self.class_balance:
             counts = [(name, str(count)) for name, count in self.class_balance.items()]
