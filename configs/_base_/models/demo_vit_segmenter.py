@@ -31,7 +31,7 @@ model = dict(
         num_heads=4,
         embed_dims=width,
         init_std=0.1,  # Xavier's for 64 channels; the default 0.02 is for 384 and more
-        dropout_ratio=0.1,  # of the published decoder
+        dropout_ratio=0.0,
         loss_decode=dict(type='WeakTrGradientClippingLoss', patch_size=16, start=0.45)),
     train_cfg=dict(),
     test_cfg=dict(
