@@ -14,11 +14,12 @@ import json
 import os
 import sys
 
-from mmengine.config import Config, DictAction
+from mmengine.config import DictAction
 
 from weaktr_mmseg.datasets.check_data import check_data
 from weaktr_mmseg.engine.stage_configs import resolve_pipeline
 from weaktr_mmseg.errors import WeakTrInputError
+from weaktr_mmseg.inference.models import read_config
 
 
 def parse_args() -> argparse.Namespace:
@@ -38,7 +39,7 @@ def main() -> int:
     """Runs the command line."""
     args = parse_args()
     try:
-        cfg = Config.fromfile(args.config)
+        cfg = read_config(args.config)
         if args.cfg_options:
             cfg.merge_from_dict(args.cfg_options)
         if cfg.get('cam_stage') is not None:

@@ -18,6 +18,7 @@ from weaktr_mmseg.engine.pseudo_label_stage import RECORD_FILE, generate_pseudo_
 from weaktr_mmseg.engine.standalone_labels import standalone_config
 from weaktr_mmseg.errors import WeakTrInputError, input_errors
 from weaktr_mmseg.evaluation.cam_metric import OTSU
+from weaktr_mmseg.inference.models import read_config
 from weaktr_mmseg.pseudo_labels.dense_crf import PRESETS
 
 EXAMPLE = """examples:
@@ -56,7 +57,7 @@ def parse_args() -> argparse.Namespace:
 
 def load_config(args: argparse.Namespace) -> Config:
     """Reads the config with the options of the command line."""
-    cfg = Config.fromfile(args.config)
+    cfg = read_config(args.config)
     cfg.launcher = args.launcher
     if args.cfg_options:
         cfg.merge_from_dict(args.cfg_options)

@@ -306,3 +306,12 @@ def test_tool(root):
     report = json.loads(done.stdout)
     assert not report['ok']
     assert [p['check'] for p in report['problems']] == ['mask-missing']
+
+
+def test_tool_names_a_config_that_cannot_be_read(tmp_path):
+    (tmp_path / 'broken.py').write_text('model = dict(')
+    for name, message in (('nope.py', 'no such file'), ('broken.py', 'was never closed')):
+        done = run_tool(tmp_path / name)
+        assert done.returncode == 2
+        line = done.stderr.splitlines()[-1]
+        assert line.startswith(f'error: config {tmp_path / name}: ') and message in line

@@ -60,6 +60,22 @@ def resolved(cfg):
     assert resolved.to_dict() == before
 
 
+@pytest.mark.parametrize(
+    ('options', 'message'),
+    [
+        (dict(treshold=0.4), r'pseudo_labels: expected .*threshold, .*got treshold$'),
+        (dict(threshold=43), r'pseudo_labels: threshold: expected a number in \[0, 1\], got 43$'),
+        (dict(threshold='ostu'), r"pseudo_labels\.threshold: expected .* or 'otsu', got 'ostu'$"),
+        (dict(crf='voc'), r"pseudo_labels: .*'voc'"),
+        (dict(ignore_disagreement=True), 'pseudo_labels: ignore_disagreement: expected a crf'),
+    ],
+)
+def test_wrong_options_of_pseudo_labels_are_known_before_training(cfg, options, message):
+    cfg.pseudo_labels.update(options)
+    with pytest.raises(WeakTrInputError, match=message):
+        stages.resolve_pipeline(cfg)
+
+
 def test_resolve_embeds_the_file_and_overrides_it(cfg):
     before = copy.deepcopy(cfg.to_dict())
     stage = stages.resolve_pipeline(cfg).cam_stage

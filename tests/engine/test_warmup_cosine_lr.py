@@ -6,6 +6,7 @@ import pytest
 import torch
 
 from weaktr_mmseg.engine.warmup_cosine_lr import WeakTrWarmupCosineLR
+from weaktr_mmseg.errors import WeakTrInputError
 
 
 def rates(steps: int, **kwargs) -> list[float]:
@@ -43,5 +44,5 @@ def test_resumes_from_its_state():
 
 
 def test_refuses_a_warm_up_without_cosine():
-    with pytest.raises(ValueError, match=r'in \[0, total_steps = 5\), but got 5'):
+    with pytest.raises(WeakTrInputError, match='warmup_steps below total_steps = 5, got 5'):
         rates(1, total_steps=5, warmup_steps=5)

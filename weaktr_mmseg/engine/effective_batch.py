@@ -7,6 +7,8 @@ import logging
 from mmengine.dist import get_world_size
 from mmengine.logging import print_log
 
+from ..errors import WeakTrInputError
+
 
 def share_batch(dataloader: dict, processes: int | None = None) -> None:
     """Divides the batch size of a training data loader over the processes.
@@ -22,14 +24,16 @@ def share_batch(dataloader: dict, processes: int | None = None) -> None:
         processes: Their number; None for that of this run.
 
     Raises:
-        ValueError: If the batch size is not a positive integer.
+        WeakTrInputError: If the batch size is not a positive integer.
     """
     processes = get_world_size() if processes is None else processes
     if 'batch_size' not in dataloader:  # a batch sampler of its own decides
         return
     total = dataloader['batch_size']
     if not isinstance(total, int) or total < 1:
-        raise ValueError(f'train_dataloader.batch_size: expected a positive integer, got {total!r}')
+        raise WeakTrInputError(
+            f'train_dataloader.batch_size: expected a positive integer, got {total!r}'
+        )
     share = max(1, round(total / processes))
     dataloader['batch_size'] = share
     if share * processes != total:

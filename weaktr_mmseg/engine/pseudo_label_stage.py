@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import copy
 import hashlib
 import json
 from dataclasses import dataclass, field
@@ -43,7 +42,6 @@ COARSE_FOLDER = 'coarse'
 RECORD_FILE = 'pseudo_labels.json'
 EXAMPLES = 6  # images that the report shows
 MASK_LOADERS = ('LoadAnnotations', 'LoadOptionalMask')
-RULE_KEYS = ('crf', 'ignore_band', 'ignore_disagreement')
 # Name in the summary of each score of the metric.
 SCORES = dict(
     cam_coarse_miou='cam/coarse_miou',
@@ -111,7 +109,7 @@ def generate_pseudo_labels(cfg: Config, checkpoint: str, folder: str | Path) -> 
     if is_main_process():
         record = dict(
             threshold=dict(value=threshold, chosen_by=chosen_by),
-            rule=_rule_options(cfg.pseudo_labels),
+            rule=stages.rule_options(cfg.pseudo_labels),
             metrics=metrics,
             images=len(dataset),
             checkpoint=str(checkpoint),
@@ -172,7 +170,7 @@ def _predict(cfg: Config, checkpoint: str, files: PredictionFiles, folder: Path)
     if not pending:
         print_log(f'CAMs of all {total:,} images are there', logger='current')
         return loader.dataset
-    rule = LabelRule(0.5, **_rule_options(cfg.pseudo_labels))
+    rule = LabelRule(0.5, **stages.rule_options(cfg.pseudo_labels))
     processes = max(workers, 1) * get_world_size()
     runner.register_hook(GenerationEstimate(Path(files.cams), rule, int(pending), total, processes))
     runner.test()
@@ -200,10 +198,6 @@ def _score_split(cfg: Config, checkpoint: str, folder: Path) -> dict[str, float 
     return dict(val_cam_miou_oracle=Runner.from_cfg(stage).test().get('cam/fused_miou_oracle'))
 
 
-def _rule_options(options: dict) -> dict[str, Any]:
-    return {key: copy.deepcopy(options[key]) for key in RULE_KEYS if key in options}
-
-
 def _write_masks(options: dict, dataset: Any, threshold: float, folder: Path) -> float | None:
     """Writes this process's share of the masks; returns the mIoU of all, if known."""
     rank, world_size = get_dist_info()
@@ -214,7 +208,7 @@ def _write_masks(options: dict, dataset: Any, threshold: float, folder: Path) ->
     confusion = torch.from_numpy(
         write_masks(
             samples,
-            LabelRule(threshold, **_rule_options(options)),
+            LabelRule(threshold, **stages.rule_options(options)),
             dataset.metainfo['palette'],
             read_rgb,
             workers=options.get('workers', 0),

@@ -5,11 +5,13 @@ from __future__ import annotations
 import copy
 from collections.abc import Iterator
 from pathlib import Path
+from typing import Any
 
 from mmengine.config import Config, ConfigDict
 
-from ..errors import WeakTrInputError
+from ..errors import WeakTrInputError, input_errors
 from ..evaluation.cam_metric import OTSU
+from ..pseudo_labels.generate import LabelRule
 from ..shipped_files import find_config
 from .distributed import cpu_model_wrapper, runs_on_cpu_processes
 from .fault_policy import apply_fault_policy
@@ -34,6 +36,8 @@ PIPELINE_KEYS = (
     'resume_changed',
     'on_fault',
 )
+RULE_KEYS = ('crf', 'ignore_band', 'ignore_disagreement')
+LABEL_KEYS = (*RULE_KEYS, 'threshold', 'workers', 'score_split')
 
 
 def resolve_pipeline(cfg: Config) -> Config:
@@ -49,12 +53,14 @@ def resolve_pipeline(cfg: Config) -> Config:
         A copy with a complete ``cam_stage`` and defaults filled in.
 
     Raises:
-        WeakTrInputError: If a key is missing or the file does not exist.
+        WeakTrInputError: If a key is missing, ``pseudo_labels`` has an unknown or a wrong one, or
+            the file does not exist.
     """
     cfg = copy.deepcopy(cfg)
     for key in ('cam_stage', 'pseudo_labels', 'work_dir', 'model'):
         if cfg.get(key) is None:
             raise WeakTrInputError(f'{cfg.filename}: expected the key {key!r} of a pipeline')
+    _check_label_options(cfg.pseudo_labels)
     stage = cfg.cam_stage
     name = stage.pop('config', None)
     if name is not None:
@@ -70,6 +76,25 @@ def resolve_pipeline(cfg: Config) -> Config:
     if runs_on_cpu_processes(cfg.get('launcher', 'none')):
         cfg.model_wrapper_cfg = cpu_model_wrapper()
     return cfg
+
+
+def _check_label_options(options: dict) -> None:
+    """Finds before hours of training what would be at fault after them."""
+    unknown = ', '.join(sorted(set(options) - set(LABEL_KEYS)))
+    if unknown:
+        raise WeakTrInputError(f'pseudo_labels: expected {", ".join(LABEL_KEYS)}, got {unknown}')
+    threshold = options.get('threshold', OTSU)
+    if threshold != OTSU and not isinstance(threshold, (int, float)):
+        raise WeakTrInputError(
+            f'pseudo_labels.threshold: expected a number in [0, 1] or {OTSU!r}, got {threshold!r}'
+        )
+    with input_errors('pseudo_labels'):
+        LabelRule(0.5 if threshold == OTSU else threshold, **rule_options(options))
+
+
+def rule_options(options: dict) -> dict[str, Any]:
+    """The arguments of a :class:`LabelRule`, but its threshold, among ``pseudo_labels``."""
+    return {key: copy.deepcopy(options[key]) for key in RULE_KEYS if key in options}
 
 
 def cam_training_config(cfg: Config) -> Config:

@@ -8,6 +8,8 @@ from typing import Any
 from mmengine.optim import _ParamScheduler
 from mmseg.registry import PARAM_SCHEDULERS
 
+from ..errors import WeakTrInputError
+
 
 @PARAM_SCHEDULERS.register_module()
 class WeakTrWarmupCosineLR(_ParamScheduler):
@@ -31,7 +33,7 @@ class WeakTrWarmupCosineLR(_ParamScheduler):
         **kwargs: ``begin``, ``end``, ``last_step``, ``by_epoch``, ``verbose`` as in mmengine.
 
     Raises:
-        ValueError: the warm-up is not shorter than the cosine.
+        WeakTrInputError: the warm-up is not shorter than the cosine.
     """
 
     def __init__(
@@ -44,8 +46,9 @@ class WeakTrWarmupCosineLR(_ParamScheduler):
         **kwargs: Any,
     ) -> None:
         if not 0 <= warmup_steps < total_steps:
-            raise ValueError(
-                f'warmup_steps must be in [0, total_steps = {total_steps}), but got {warmup_steps}'
+            raise WeakTrInputError(
+                'param_scheduler: WeakTrWarmupCosineLR expects warmup_steps below total_steps = '
+                f'{total_steps}, got {warmup_steps}'
             )
         self.total_steps = total_steps
         self.warmup_steps = warmup_steps

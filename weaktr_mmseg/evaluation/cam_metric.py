@@ -12,6 +12,7 @@ from mmengine.evaluator import BaseMetric
 from mmseg.registry import METRICS
 from torch import Tensor
 
+from ..errors import WeakTrInputError
 from ..pseudo_labels.thresholds import ThresholdSweep, otsu_threshold, score_histogram
 from .average_precision import mean_average_precision
 from .score_files import sweep_scores, write_scores
@@ -42,7 +43,7 @@ class WeakTrCAMMetric(BaseMetric):
         prefix: As in mmengine.
 
     Raises:
-        ValueError: If ``threshold`` is neither.
+        WeakTrInputError: If ``threshold`` is neither.
     """
 
     default_prefix = 'cam'
@@ -56,7 +57,9 @@ class WeakTrCAMMetric(BaseMetric):
     ) -> None:
         super().__init__(collect_device, prefix)
         if threshold != OTSU and not (isinstance(threshold, (int, float)) and 0 <= threshold <= 1):
-            raise ValueError(f"threshold: expected 'otsu' or a number in [0, 1], got {threshold!r}")
+            raise WeakTrInputError(
+                f"threshold: expected 'otsu' or a number in [0, 1], got {threshold!r}"
+            )
         self.threshold = threshold
         self.score_file = score_file
         self._reset()

@@ -8,6 +8,8 @@ import torch
 from mmengine.model import BaseModule
 from torch import Tensor, nn
 
+from ..errors import WeakTrInputError
+
 POOLING = ('max', 'avg')
 
 
@@ -32,7 +34,8 @@ class AdaptiveAttentionFusion(BaseModule):
         init_cfg: Initialisation config of mmengine.
 
     Raises:
-        ValueError: If ``pooling`` is unknown or a ratio leaves a bottleneck without a channel.
+        WeakTrInputError: If ``pooling`` is unknown or a ratio leaves a bottleneck without a
+            channel.
     """
 
     def __init__(
@@ -47,14 +50,14 @@ class AdaptiveAttentionFusion(BaseModule):
     ) -> None:
         super().__init__(init_cfg)
         if pooling not in POOLING:
-            raise ValueError(f'pooling: expected one of {POOLING}, got {pooling!r}')
+            raise WeakTrInputError(f'pooling: expected one of {POOLING}, got {pooling!r}')
         pairs = num_heads * num_layers
         if int(pairs / reduction) < 1:
-            raise ValueError(
+            raise WeakTrInputError(
                 f'reduction: expected at most {pairs} (heads x layers), got {reduction}'
             )
         if head_dims // feature_reduction < 1:
-            raise ValueError(
+            raise WeakTrInputError(
                 f'feature_reduction: expected at most {head_dims} (channels of a head), '
                 f'got {feature_reduction}'
             )

@@ -9,6 +9,7 @@ from mmpretrain.models.backbones import VisionTransformer
 from mmseg.registry import MODELS
 from torch import Tensor, nn
 
+from ..errors import WeakTrInputError
 from .attention_fusion import AdaptiveAttentionFusion
 from .attention_history import AttentionHistory
 from .fused_attention import MODES, FusedAttention, fuse_attention
@@ -56,8 +57,8 @@ class WeakTrViT(VisionTransformer):
         kwargs: Arguments of mmpretrain's ``VisionTransformer``.
 
     Raises:
-        ValueError: If ``num_classes`` or ``attention_mode`` is out of range, or the training size
-            is not square.
+        WeakTrInputError: If ``num_classes`` or ``attention_mode`` is out of range, or the training
+            size is not square.
     """
 
     def __init__(
@@ -71,9 +72,11 @@ class WeakTrViT(VisionTransformer):
         **kwargs,
     ) -> None:
         if num_classes < 1:
-            raise ValueError(f'num_classes: expected at least 1, got {num_classes}')
+            raise WeakTrInputError(f'num_classes: expected at least 1, got {num_classes}')
         if attention_mode not in MODES:
-            raise ValueError(f'attention_mode: expected one of {MODES}, got {attention_mode!r}')
+            raise WeakTrInputError(
+                f'attention_mode: expected one of {MODES}, got {attention_mode!r}'
+            )
         self.num_extra_tokens = num_classes
         super().__init__(
             final_norm=False,
@@ -82,7 +85,7 @@ class WeakTrViT(VisionTransformer):
             **kwargs,
         )
         if self.img_size[0] != self.img_size[1]:
-            raise ValueError(f'img_size: expected a square, got {self.img_size}')
+            raise WeakTrInputError(f'img_size: expected a square, got {self.img_size}')
         use_plain_drop_rates(self.layers)
         self.num_classes = num_classes
         self.attention_mode = attention_mode

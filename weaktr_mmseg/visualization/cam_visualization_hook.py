@@ -17,6 +17,7 @@ from mmseg.registry import HOOKS
 from mmseg.structures import SegDataSample
 from torch import Tensor, nn
 
+from ..errors import WeakTrInputError
 from ..pseudo_labels.labelling import label_map
 from .cam_figures import to_rgb, weight_map
 from .panels import colour_labels, draw_rows, heat_overlay
@@ -48,7 +49,7 @@ class WeakTrCAMVisualizationHook(Hook):
 
     def __init__(self, images: int = 4, interval: int = 1, threshold: float = 0.4) -> None:
         if images < 1 or interval < 1:
-            raise ValueError(
+            raise WeakTrInputError(
                 f'images, interval: expected at least 1, got images={images}, interval={interval}'
             )
         self.images = images

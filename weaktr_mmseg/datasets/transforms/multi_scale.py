@@ -10,6 +10,8 @@ from mmcv.transforms import BaseTransform
 from mmseg.registry import TRANSFORMS
 from PIL import Image
 
+from ...errors import WeakTrInputError
+
 
 @TRANSFORMS.register_module()
 class WeakTrMultiScale(BaseTransform):
@@ -28,16 +30,16 @@ class WeakTrMultiScale(BaseTransform):
             The default is 2048 x 2048.
 
     Raises:
-        ValueError: If there is no scale, one is not positive, or the bounds leave no size.
+        WeakTrInputError: If there is no scale, one is not positive, or the bounds leave no size.
     """
 
     def __init__(
         self, scales: Sequence[float], min_side: int = 16, max_pixels: int = 1 << 22
     ) -> None:
         if not scales or any(scale <= 0 for scale in scales):
-            raise ValueError(f'scales: expected positive factors, got {list(scales)}')
+            raise WeakTrInputError(f'scales: expected positive factors, got {list(scales)}')
         if min_side < 1 or max_pixels < min_side**2:
-            raise ValueError(
+            raise WeakTrInputError(
                 'expected min_side >= 1 and max_pixels >= min_side ** 2, got '
                 f'min_side={min_side} and max_pixels={max_pixels}'
             )
