@@ -15,6 +15,7 @@ from mmengine.config import Config, DictAction
 
 from weaktr_mmseg.engine.distributed import init_cpu_process_group
 from weaktr_mmseg.engine.pseudo_label_stage import RECORD_FILE, generate_pseudo_labels
+from weaktr_mmseg.engine.stage_configs import check_label_options
 from weaktr_mmseg.engine.standalone_labels import standalone_config
 from weaktr_mmseg.errors import WeakTrInputError, input_errors
 from weaktr_mmseg.evaluation.cam_metric import OTSU
@@ -72,6 +73,7 @@ def load_config(args: argparse.Namespace) -> Config:
     if args.no_crf:
         cfg.pseudo_labels.crf = None
         cfg.pseudo_labels.ignore_disagreement = False
+    check_label_options(cfg.pseudo_labels)
     return cfg
 
 

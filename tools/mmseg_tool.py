@@ -46,6 +46,8 @@ def _run(script: Path, config: str | None) -> None:
         init_cpu_process_group(launcher)
         if config and runs_on_cpu_processes(launcher) and _is_single_stage(script, config):
             sys.argv += ['--cfg-options', *CPU_WRAPPER]
+        if config and script.name == 'test.py':
+            sys.argv += test_work_dir(config, sys.argv)
         runpy.run_path(str(script), run_name='__main__')
     except WeakTrError as error:
         if os.environ.get(TRACEBACK):
@@ -64,6 +66,23 @@ def _launcher(arguments: list[str]) -> str:
 def _is_single_stage(script: Path, config: str) -> bool:
     """Whether mmengine's runner reads the config itself, and not that of a pipeline."""
     return script.name != 'train.py' or 'runner_type' not in Config.fromfile(config)
+
+
+def test_work_dir(config: str, arguments: list[str]) -> list[str]:
+    """Arguments that give the test of a pipeline a folder of its own.
+
+    The runner writes the config of a test into its folder, where that of a pipeline lies that alone
+    repeats the run.
+
+    Args:
+        config: Config file.
+        arguments: Those given; one that names a folder decides.
+    """
+    named = any(item.startswith(('--work-dir', 'work_dir=')) for item in arguments)
+    cfg = Config.fromfile(config)
+    if named or 'runner_type' not in cfg:
+        return []
+    return ['--work-dir', str(Path(cfg.work_dir) / 'test')]
 
 
 def _find_tool(name: str) -> Path:

@@ -14,6 +14,7 @@ from pathlib import Path
 
 from mmengine.config import Config
 
+from weaktr_mmseg.engine.stage_configs import resolve_pipeline
 from weaktr_mmseg.visualization.panels import save_figure
 from weaktr_mmseg.visualization.pipeline_figure import pipeline_figure
 
@@ -37,7 +38,7 @@ def main() -> int:
         print(f'error: --images: expected at least 1, got {args.images}', file=sys.stderr)
         return 2
     try:
-        cfg = Config.fromfile(configs[0])
+        cfg = resolve_pipeline(Config.fromfile(configs[0]))
         save_figure(pipeline_figure(cfg, args.work_dir, args.images, args.seed), args.out)
     except (OSError, ValueError) as error:
         print(f'error: {error}', file=sys.stderr)

@@ -88,6 +88,11 @@ def test_short_side_overrides_the_test_pipeline(model, monkeypatch):
     assert shapes == [(24, 32), (72, 96)]
 
 
+def test_short_side_is_a_size(model):
+    with pytest.raises(WeakTrInputError, match='short side: expected at least 1 pixel, got 0'):
+        PhotoSegmentor(model, short_side=0)
+
+
 def test_camera_image_is_worked_on_at_a_bounded_size(model, monkeypatch):
     monkeypatch.setattr(module, 'MAX_SIDE', 64)
     labels = PhotoSegmentor(model)(photo(300, 100))

@@ -7,6 +7,11 @@ from pathlib import Path
 import pytest
 
 TOOL = Path(__file__).parents[2] / 'tools/pipeline_figure.py'
+PIPELINE = """
+model = cam_stage = dict(type='EncoderDecoder')
+pseudo_labels = dict(threshold=0.4)
+work_dir = 'out'
+"""
 
 
 @pytest.mark.parametrize(
@@ -19,7 +24,7 @@ TOOL = Path(__file__).parents[2] / 'tools/pipeline_figure.py'
 )
 def test_what_is_wrong_is_one_line(tmp_path, monkeypatch, capsys, configs, options, message):
     for index in range(configs):
-        (tmp_path / f'{index}.py').write_text("model = dict(type='EncoderDecoder')\n")
+        (tmp_path / f'{index}.py').write_text(PIPELINE)
     monkeypatch.setattr(sys, 'argv', ['tool', str(tmp_path), str(tmp_path / 'a.png'), *options])
     with pytest.raises(SystemExit) as exit_:
         runpy.run_path(str(TOOL), run_name='__main__')

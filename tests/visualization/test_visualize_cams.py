@@ -109,6 +109,14 @@ def test_stage_config(tiny_cam, tiny_segmentor):
         cam_stage_config(read_config(tiny_segmentor.config))
 
 
+def test_folder_of_masks_that_is_not_there(tiny_cam, photo, tmp_path):
+    options = CAMPictureOptions(masks=tmp_path / 'nope')
+    with pytest.raises(WeakTrInputError, match='nope: no such folder'):
+        visualize_cams(
+            read_config(tiny_cam.config), tiny_cam.checkpoint, [photo], tmp_path / 'out', options
+        )
+
+
 def test_unknown_label(tiny_cam, photo, tmp_path):
     options = CAMPictureOptions(labels=['unicorn'])
     with pytest.raises(WeakTrInputError, match="'unicorn' unknown, expected of brick, fur"):

@@ -94,7 +94,7 @@ def load_file(path: str | os.PathLike, map_location: Any = 'cpu') -> Any:
             path, map_location=map_location, pickle_module=_restricted_pickle(), weights_only=False
         )
     except Exception as error:  # what arbitrary bytes raise is arbitrary, too
-        reason = (str(error).strip() or repr(error)).splitlines()[0]
+        reason = (str(error).strip() or repr(error)).splitlines()[0].split('. ')[0]
         raise WeakTrInputError(
             f'{path}: refused, only tensors and plain values are read from a checkpoint ({reason})'
         ) from error

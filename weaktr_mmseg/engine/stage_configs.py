@@ -60,7 +60,7 @@ def resolve_pipeline(cfg: Config) -> Config:
     for key in ('cam_stage', 'pseudo_labels', 'work_dir', 'model'):
         if cfg.get(key) is None:
             raise WeakTrInputError(f'{cfg.filename}: expected the key {key!r} of a pipeline')
-    _check_label_options(cfg.pseudo_labels)
+    check_label_options(cfg.pseudo_labels)
     stage = cfg.cam_stage
     name = stage.pop('config', None)
     if name is not None:
@@ -78,8 +78,15 @@ def resolve_pipeline(cfg: Config) -> Config:
     return cfg
 
 
-def _check_label_options(options: dict) -> None:
-    """Finds before hours of training what would be at fault after them."""
+def check_label_options(options: dict) -> None:
+    """Finds before hours of training what would be at fault after them.
+
+    Args:
+        options: ``pseudo_labels`` of a pipeline.
+
+    Raises:
+        WeakTrInputError: If a key is unknown or a value is out of range.
+    """
     unknown = ', '.join(sorted(set(options) - set(LABEL_KEYS)))
     if unknown:
         raise WeakTrInputError(f'pseudo_labels: expected {", ".join(LABEL_KEYS)}, got {unknown}')

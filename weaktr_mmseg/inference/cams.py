@@ -13,7 +13,7 @@ from torch import Tensor, nn
 
 from ..engine.stage_configs import find_configs
 from ..models.fused_attention import attention_rows
-from .images import resize
+from .images import check_short_side, resize
 
 # Images whose short side is longer than this many times that of training are shrunk: maps of
 # objects far larger than any seen in training are poor, and attention is quadratic in pixels.
@@ -65,7 +65,8 @@ class CAMInspector:
     ) -> None:
         self.model = model
         self.model.score_threshold = score_threshold
-        self.short_side = short_side or MAX_ENLARGEMENT * model.backbone.img_size[0]
+        default = MAX_ENLARGEMENT * model.backbone.img_size[0]
+        self.short_side = check_short_side(short_side) or default
         multi_scale = next(find_configs(cfg.test_dataloader, 'WeakTrMultiScale'), None)
         self.scales = TRANSFORMS.build(multi_scale or dict(type='WeakTrMultiScale', scales=[1.0]))
         self.pack = TRANSFORMS.build(dict(type='PackImageLabelInputs', meta_keys=('ori_shape',)))

@@ -82,6 +82,17 @@ def _images_below(folder: Path, exclude: str | Path | None) -> list[Path]:
     return images
 
 
+def check_short_side(short_side: int | None) -> int | None:
+    """Gives a size in pixels back if it is one.
+
+    Raises:
+        WeakTrInputError: If it is less than a pixel.
+    """
+    if short_side is not None and short_side < 1:
+        raise WeakTrInputError(f'short side: expected at least 1 pixel, got {short_side}')
+    return short_side
+
+
 def resize(image: np.ndarray, factor: float) -> np.ndarray:
     """Resizes an image with antialiasing; sides are rounded, at least one pixel.
 

@@ -14,7 +14,7 @@ from PIL import Image
 from torch import Tensor, nn
 
 from ..pseudo_labels.dense_crf import DenseCRF, unary_from_probabilities
-from .images import resize
+from .images import check_short_side, resize
 
 # Longer images are predicted at this side and enlarged: the scores of all classes at every pixel
 # of a camera's image would take gigabytes.
@@ -45,7 +45,7 @@ class PhotoSegmentor:
             self.model.crf = None
         if short_side is not None:
             self.model.cfg = _without_resizing(model.cfg)
-        self.short_side = short_side or trained_short_side(model.cfg)
+        self.short_side = check_short_side(short_side) or trained_short_side(model.cfg)
 
     @torch.inference_mode()
     def __call__(self, image: np.ndarray) -> np.ndarray:

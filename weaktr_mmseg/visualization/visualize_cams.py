@@ -73,6 +73,8 @@ def visualize_cams(
         WeakTrInputError: If config, checkpoint, labels or inputs are at fault.
     """
     options = options or CAMPictureOptions()
+    if options.masks is not None and not Path(options.masks).is_dir():
+        raise WeakTrInputError(f'masks {options.masks}: no such folder')
     stage = cam_stage_config(cfg)
     files = find_images(inputs, exclude=out_dir)
     model = build_cam_model(stage, checkpoint, device)
