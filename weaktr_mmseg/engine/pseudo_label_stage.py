@@ -29,6 +29,7 @@ from ..pseudo_labels.generate import (
     LabelRule,
     MaskSample,
     mean_iou,
+    rule_options,
     write_masks,
 )
 from . import stage_configs as stages
@@ -109,7 +110,7 @@ def generate_pseudo_labels(cfg: Config, checkpoint: str, folder: str | Path) -> 
     if is_main_process():
         record = dict(
             threshold=dict(value=threshold, chosen_by=chosen_by),
-            rule=stages.rule_options(cfg.pseudo_labels),
+            rule=rule_options(cfg.pseudo_labels),
             metrics=metrics,
             images=len(dataset),
             checkpoint=str(checkpoint),
@@ -170,7 +171,7 @@ def _predict(cfg: Config, checkpoint: str, files: PredictionFiles, folder: Path)
     if not pending:
         print_log(f'CAMs of all {total:,} images are there', logger='current')
         return loader.dataset
-    rule = LabelRule(0.5, **stages.rule_options(cfg.pseudo_labels))
+    rule = LabelRule(0.5, **rule_options(cfg.pseudo_labels))
     processes = max(workers, 1) * get_world_size()
     runner.register_hook(GenerationEstimate(Path(files.cams), rule, int(pending), total, processes))
     runner.test()
@@ -208,7 +209,7 @@ def _write_masks(options: dict, dataset: Any, threshold: float, folder: Path) ->
     confusion = torch.from_numpy(
         write_masks(
             samples,
-            LabelRule(threshold, **stages.rule_options(options)),
+            LabelRule(threshold, **rule_options(options)),
             dataset.metainfo['palette'],
             read_rgb,
             workers=options.get('workers', 0),

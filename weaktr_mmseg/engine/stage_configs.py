@@ -5,13 +5,12 @@ from __future__ import annotations
 import copy
 from collections.abc import Iterator
 from pathlib import Path
-from typing import Any
 
 from mmengine.config import Config, ConfigDict
 
 from ..errors import WeakTrInputError, input_errors
 from ..evaluation.cam_metric import OTSU
-from ..pseudo_labels.generate import LabelRule
+from ..pseudo_labels.generate import RULE_KEYS, LabelRule, rule_options
 from ..shipped_files import find_config
 from .distributed import cpu_model_wrapper, runs_on_cpu_processes
 from .fault_policy import apply_fault_policy
@@ -36,7 +35,6 @@ PIPELINE_KEYS = (
     'resume_changed',
     'on_fault',
 )
-RULE_KEYS = ('crf', 'ignore_band', 'ignore_disagreement')
 LABEL_KEYS = (*RULE_KEYS, 'threshold', 'workers', 'score_split')
 
 
@@ -97,11 +95,6 @@ def check_label_options(options: dict) -> None:
         )
     with input_errors('pseudo_labels'):
         LabelRule(0.5 if threshold == OTSU else threshold, **rule_options(options))
-
-
-def rule_options(options: dict) -> dict[str, Any]:
-    """The arguments of a :class:`LabelRule`, but its threshold, among ``pseudo_labels``."""
-    return {key: copy.deepcopy(options[key]) for key in RULE_KEYS if key in options}
 
 
 def cam_training_config(cfg: Config) -> Config:

@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
+import copy
 import hashlib
 import json
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from functools import partial
 from pathlib import Path
-from typing import Callable, NamedTuple
+from typing import Any, Callable, NamedTuple
 
 import numpy as np
 import torch
@@ -29,6 +30,7 @@ from .large_images import bounded
 
 CAM_FOLDER = 'cams'
 MASK_FOLDER = 'masks'
+RULE_KEYS = ('crf', 'ignore_band', 'ignore_disagreement')
 RULE_VERSION = 1  # grows when equal rules give other masks than before
 
 
@@ -100,6 +102,11 @@ class LabelRule:
             refine=refine,
             ignore_disagreement=self.ignore_disagreement,
         )
+
+
+def rule_options(options: Mapping[str, Any]) -> dict[str, Any]:
+    """Arguments of a :class:`LabelRule`, but its threshold, among the options of a config."""
+    return {key: copy.deepcopy(options[key]) for key in RULE_KEYS if key in options}
 
 
 def build_crf(crf: str | dict) -> DenseCRF:

@@ -21,12 +21,10 @@ from ..inference.known_images import known_images
 from ..inference.models import build_cam_model, cam_stage_config
 from ..progress import progress_bar
 from ..pseudo_labels.cam_files import CAMFile, read_mask
-from ..pseudo_labels.generate import LabelRule
+from ..pseudo_labels.generate import LabelRule, rule_options
 from ..pseudo_labels.thresholds import otsu_threshold, score_histogram
 from .cam_figures import cam_figure, head_figure
 from .panels import save_figure
-
-RULE_KEYS = ('crf', 'ignore_band', 'ignore_disagreement')
 
 
 @dataclass(frozen=True)
@@ -96,8 +94,7 @@ def visualize_cams(
     if not seen:
         return faults
     threshold, chosen_by = _threshold(cfg, checkpoint, options, [item for _, item, _ in seen])
-    rule_options = {k: v for k, v in (cfg.get('pseudo_labels') or {}).items() if k in RULE_KEYS}
-    rule = LabelRule(threshold, **rule_options)
+    rule = LabelRule(threshold, **rule_options(cfg.get('pseudo_labels') or {}))
     for file, item, origin in seen:
         maps = CAMFile(item.fused, item.class_ids, (), '')
         labels = rule.apply(maps, np.ascontiguousarray(item.image))
