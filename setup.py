@@ -58,7 +58,7 @@ setup(
     long_description_content_type='text/markdown',
     license='Apache-2.0',
     packages=find_packages(include=['weaktr_mmseg', 'weaktr_mmseg.*']),
-    package_data={'weaktr_mmseg.visualization.report': ['*.j2']},
+    package_data={'weaktr_mmseg.report': ['*.j2']},
     cmdclass=dict(build_py=BuildWithConfigs, bdist_wheel=WheelForMim),
     python_requires='>=3.9',
     install_requires=[

@@ -1,6 +1,6 @@
 # Your own data: a folder with images/ and labels.csv, no masks needed. See docs/own_data.md.
 _base_ = './weaktr_custom_retrain.py'
-from weaktr_mmseg.datasets.class_discovery import has_masks  # noqa: E402
+from weaktr_mmseg.datasets.label_sources.class_discovery import has_masks  # noqa: E402
 
 runner_type = 'WeakTrRunner'
 work_dir = 'work_dirs/weaktr_custom'

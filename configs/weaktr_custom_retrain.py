@@ -3,7 +3,7 @@ _base_ = [
     '_base_/default_runtime.py', '_base_/models/weaktr_segmenter_deit-s.py',
     '_base_/datasets/custom_retrain.py', '_base_/schedules/weaktr_retrain.py'
 ]
-from weaktr_mmseg.datasets.class_discovery import discover_classes  # noqa: E402
+from weaktr_mmseg.datasets.label_sources.class_discovery import discover_classes  # noqa: E402
 
 num_classes = len(discover_classes(_base_.custom_root))  # with background
 work_dir = 'work_dirs/weaktr_custom/retrain'

@@ -15,7 +15,7 @@ from mmengine.runner import Runner
 from PIL import Image
 
 import weaktr_mmseg  # noqa: F401
-from weaktr_mmseg.engine.stage_configs import resolve_pipeline, retraining_config
+from weaktr_mmseg.pipeline.stage_configs import resolve_pipeline, retraining_config
 
 CONFIGS = Path(__file__).parents[1] / 'configs'
 LEAVES = sorted(

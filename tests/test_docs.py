@@ -9,7 +9,7 @@ from urllib.parse import unquote
 
 import pytest
 
-from weaktr_mmseg.engine.stage_configs import LABEL_KEYS, PIPELINE_KEYS, SHARED_KEYS
+from weaktr_mmseg.pipeline.stage_configs import LABEL_KEYS, PIPELINE_KEYS, SHARED_KEYS
 
 ROOT = Path(__file__).parents[1]
 PAGES = sorted([*ROOT.glob('*.md'), *ROOT.glob('docs/**/*.md'), *ROOT.glob('tests/data/**/*.md')])

@@ -16,10 +16,10 @@ import sys
 
 from mmengine.config import DictAction
 
-from weaktr_mmseg.datasets.check_data import check_data
-from weaktr_mmseg.engine.stage_configs import resolve_pipeline
-from weaktr_mmseg.errors import WeakTrInputError
-from weaktr_mmseg.inference.models import read_config
+from weaktr_mmseg.data_check.check_data import check_data
+from weaktr_mmseg.pipeline.stage_configs import resolve_pipeline
+from weaktr_mmseg.utils.configs import read_config
+from weaktr_mmseg.utils.errors import WeakTrInputError
 
 
 def parse_args() -> argparse.Namespace:

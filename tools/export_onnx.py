@@ -18,8 +18,8 @@ from pathlib import Path
 
 from mmengine.config import DictAction
 
-from weaktr_mmseg.errors import WeakTrInputError
-from weaktr_mmseg.inference.models import read_config
+from weaktr_mmseg.utils.configs import read_config
+from weaktr_mmseg.utils.errors import WeakTrInputError
 
 
 def parse_args() -> argparse.Namespace:
@@ -54,7 +54,7 @@ def main() -> int:
     """Runs the command line."""
     args = parse_args()
     try:
-        from weaktr_mmseg.export import export_segmentor
+        from weaktr_mmseg.apis.onnx import export_segmentor
     except ImportError as error:
         print(f'error: {error}; pip install onnx onnxruntime', file=sys.stderr)
         return 2

@@ -13,14 +13,14 @@ from pathlib import Path
 
 from mmengine.config import Config, DictAction
 
+from weaktr_mmseg.crf.dense_crf import PRESETS
 from weaktr_mmseg.engine.distributed import init_cpu_process_group
-from weaktr_mmseg.engine.pseudo_label_stage import RECORD_FILE, generate_pseudo_labels
-from weaktr_mmseg.engine.stage_configs import check_label_options
-from weaktr_mmseg.engine.standalone_labels import standalone_config
-from weaktr_mmseg.errors import WeakTrInputError, input_errors
 from weaktr_mmseg.evaluation.cam_metric import OTSU
-from weaktr_mmseg.inference.models import read_config
-from weaktr_mmseg.pseudo_labels.dense_crf import PRESETS
+from weaktr_mmseg.pipeline.pseudo_label_stage import RECORD_FILE, generate_pseudo_labels
+from weaktr_mmseg.pipeline.stage_configs import check_label_options
+from weaktr_mmseg.pipeline.standalone_labels import standalone_config
+from weaktr_mmseg.utils.configs import read_config
+from weaktr_mmseg.utils.errors import WeakTrInputError, input_errors
 
 EXAMPLE = """examples:
   python tools/generate_pseudo_labels.py configs/weaktr_voc.py work_dirs/weaktr_voc/cam/epoch_60.pth

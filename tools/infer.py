@@ -17,10 +17,11 @@ from __future__ import annotations
 import argparse
 import sys
 
-from weaktr_mmseg.errors import WeakTrInputError
-from weaktr_mmseg.inference.models import build_segmentor, check_device, read_config
-from weaktr_mmseg.inference.segment import PhotoSegmentor
-from weaktr_mmseg.inference.segment_files import segment_files
+from weaktr_mmseg.apis.models import build_segmentor, check_device
+from weaktr_mmseg.apis.segment import PhotoSegmentor
+from weaktr_mmseg.apis.segment_files import segment_files
+from weaktr_mmseg.utils.configs import read_config
+from weaktr_mmseg.utils.errors import WeakTrInputError
 
 
 def parse_args() -> argparse.Namespace:

@@ -12,7 +12,7 @@ from mmengine.config import Config
 from torch.distributed.elastic.multiprocessing.errors import record
 
 from weaktr_mmseg.engine.distributed import init_cpu_process_group, runs_on_cpu_processes
-from weaktr_mmseg.errors import WeakTrError
+from weaktr_mmseg.utils.errors import WeakTrError
 
 # What the stock runner lacks for models on the CPU; see cpu_model_wrapper.
 CPU_WRAPPER = (

@@ -14,7 +14,7 @@ from pathlib import Path
 
 from mmengine.config import Config
 
-from weaktr_mmseg.engine.stage_configs import resolve_pipeline
+from weaktr_mmseg.pipeline.stage_configs import resolve_pipeline
 from weaktr_mmseg.visualization.panels import save_figure
 from weaktr_mmseg.visualization.pipeline_figure import pipeline_figure
 

@@ -13,8 +13,8 @@ from __future__ import annotations
 import argparse
 import sys
 
-from weaktr_mmseg.errors import WeakTrInputError
-from weaktr_mmseg.visualization.report import write_report
+from weaktr_mmseg.report import write_report
+from weaktr_mmseg.utils.errors import WeakTrInputError
 
 
 def main() -> int:

@@ -18,8 +18,9 @@ from __future__ import annotations
 import argparse
 import sys
 
-from weaktr_mmseg.errors import WeakTrInputError
-from weaktr_mmseg.inference.models import check_device, read_config
+from weaktr_mmseg.apis.models import check_device
+from weaktr_mmseg.utils.configs import read_config
+from weaktr_mmseg.utils.errors import WeakTrInputError
 from weaktr_mmseg.visualization.visualize_cams import CAMPictureOptions, visualize_cams
 
 

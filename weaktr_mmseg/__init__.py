@@ -6,12 +6,12 @@ Importing the package registers its parts in mmseg's registries.
 import sys
 from contextlib import redirect_stdout
 
-from .dependencies import check_dependencies
+from .utils.dependencies import check_dependencies
 from .version import __version__
 
 with redirect_stdout(sys.stderr):  # the frameworks print while they are imported
     check_dependencies()
 
-    from . import datasets, engine, evaluation, models, visualization
+    from . import datasets, engine, evaluation, models, pipeline, visualization
 
-__all__ = ['__version__', 'datasets', 'engine', 'evaluation', 'models', 'visualization']
+__all__ = ['__version__', 'datasets', 'engine', 'evaluation', 'models', 'pipeline', 'visualization']

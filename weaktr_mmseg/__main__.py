@@ -16,7 +16,7 @@ import runpy
 import sys
 from pathlib import Path
 
-from weaktr_mmseg.shipped_files import find_config, shipped_folder
+from weaktr_mmseg.utils.shipped_files import find_config, shipped_folder
 
 
 def main() -> int:

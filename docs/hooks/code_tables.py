@@ -10,8 +10,8 @@ from typing import Any
 
 ROOT = Path(__file__).parents[2]
 PACKAGE = ROOT / 'weaktr_mmseg'
-# Imported from everywhere.
-FOUNDATION = ('__main__', 'dependencies', 'errors', 'progress', 'shipped_files', 'version')
+# Modules beside the sub-packages.
+FOUNDATION = ('__main__', 'version')
 MODULE = '::: weaktr_mmseg.{}\n    options: {{ show_root_heading: true, heading_level: 2 }}'
 DIRECTIVE = '::: {}\n    options: {{ show_root_heading: true, heading_level: 3, members: false }}'
 

@@ -17,7 +17,7 @@ from torch import nn
 
 import weaktr_mmseg  # noqa: F401
 from weaktr_mmseg.checkpoints.safe_load import load_file
-from weaktr_mmseg.errors import WeakTrInputError
+from weaktr_mmseg.utils.errors import WeakTrInputError
 
 
 class Call:

@@ -13,9 +13,9 @@ from mmseg.registry import RUNNERS
 from PIL import Image
 
 import weaktr_mmseg  # noqa: F401
-from weaktr_mmseg.datasets.palette import voc_palette
-from weaktr_mmseg.engine.stage_configs import resolve_pipeline
-from weaktr_mmseg.pseudo_labels.cam_files import read_mask, write_mask
+from weaktr_mmseg.pipeline.stage_configs import resolve_pipeline
+from weaktr_mmseg.utils.masks import read_mask, write_mask
+from weaktr_mmseg.utils.palette import voc_palette
 
 CONFIGS = Path(__file__).parents[2] / 'configs'
 NUM_IMAGES = 6

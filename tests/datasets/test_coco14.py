@@ -19,8 +19,8 @@ from weaktr_mmseg.datasets.coco14_masks import (
     write_masks_of_split,
 )
 from weaktr_mmseg.datasets.coco_categories import COCO_CATEGORY_IDS, has_original_ids
-from weaktr_mmseg.datasets.palette import voc_palette
-from weaktr_mmseg.pseudo_labels.cam_files import read_mask
+from weaktr_mmseg.utils.masks import read_mask
+from weaktr_mmseg.utils.palette import voc_palette
 
 TOOL = Path(__file__).parents[2] / 'tools/dataset_converters/coco14_masks.py'
 

@@ -11,9 +11,9 @@ from mmseg.registry import DATASETS
 from PIL import Image
 
 import weaktr_mmseg.datasets  # noqa: F401
-from weaktr_mmseg.datasets.check_data import check_data
-from weaktr_mmseg.errors import WeakTrInputError
-from weaktr_mmseg.pseudo_labels.cam_files import write_mask
+from weaktr_mmseg.data_check.check_data import check_data
+from weaktr_mmseg.utils.errors import WeakTrInputError
+from weaktr_mmseg.utils.masks import write_mask
 
 CLASSES = ['background', 'cat', 'dog']
 MASKS = dict(img_path='JPEGImages', seg_map_path='SegmentationClass')

@@ -10,7 +10,7 @@ from PIL import Image
 import weaktr_mmseg  # noqa: F401
 from weaktr_mmseg.datasets import demo_scenes
 from weaktr_mmseg.datasets.demo_scenes import CLASSES, MIN_VISIBLE, DemoSize, write_demo
-from weaktr_mmseg.pseudo_labels.cam_files import read_mask
+from weaktr_mmseg.utils.masks import read_mask
 
 SIZE = DemoSize(train=5, val=3, side=32)
 

@@ -9,8 +9,8 @@ import pytest
 from weaktr_mmseg.datasets.coco14_masks import write_masks_of_split
 from weaktr_mmseg.datasets.custom_dataset import WeakTrCustomDataset
 from weaktr_mmseg.datasets.file_index import index_folder, leaves_folder
-from weaktr_mmseg.datasets.label_sources import read_image_labels
-from weaktr_mmseg.errors import WeakTrInputError
+from weaktr_mmseg.datasets.label_sources.sources import read_image_labels
+from weaktr_mmseg.utils.errors import WeakTrInputError
 
 OUTSIDE = ('../secret', '../secret.jpg', 'sub/../../secret', '..\\secret', '/etc/passwd', '')
 

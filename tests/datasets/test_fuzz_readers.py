@@ -18,9 +18,10 @@ import pytest
 from PIL import Image
 
 from weaktr_mmseg.datasets.file_index import read_split
-from weaktr_mmseg.datasets.label_sources import read_image_labels
-from weaktr_mmseg.datasets.transforms.load_image import read_rgb
-from weaktr_mmseg.pseudo_labels.cam_files import read_cams, read_mask, write_cams
+from weaktr_mmseg.datasets.label_sources.sources import read_image_labels
+from weaktr_mmseg.pseudo_labels.cam_files import read_cams, write_cams
+from weaktr_mmseg.utils.images import read_rgb
+from weaktr_mmseg.utils.masks import read_mask
 
 hypothesis = pytest.importorskip('hypothesis')
 st = hypothesis.strategies

@@ -6,7 +6,7 @@ import os
 import pytest
 
 from weaktr_mmseg.engine.disk_space import disk_full_errors
-from weaktr_mmseg.errors import WeakTrInputError
+from weaktr_mmseg.utils.errors import WeakTrInputError
 
 
 @pytest.mark.parametrize('number', [errno.ENOSPC, errno.EDQUOT, errno.EFBIG])

@@ -4,7 +4,7 @@ import pytest
 import torch
 
 from weaktr_mmseg.engine import distributed
-from weaktr_mmseg.errors import WeakTrInputError
+from weaktr_mmseg.utils.errors import WeakTrInputError
 
 
 @pytest.mark.parametrize(

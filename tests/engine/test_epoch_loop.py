@@ -17,7 +17,7 @@ from torch.utils.data import Dataset
 import weaktr_mmseg  # noqa: F401
 from weaktr_mmseg.engine.checkpoint_files import INTERRUPTED, latest_checkpoint
 from weaktr_mmseg.engine.signals import WeakTrInterrupted
-from weaktr_mmseg.errors import WeakTrInputError
+from weaktr_mmseg.utils.errors import WeakTrInputError
 
 EPOCHS, BATCHES = 3, 3
 

@@ -5,7 +5,7 @@ from mmengine import dist
 
 from weaktr_mmseg.engine import main_process
 from weaktr_mmseg.engine.main_process import decide
-from weaktr_mmseg.errors import WeakTrInputError
+from weaktr_mmseg.utils.errors import WeakTrInputError
 
 
 def refuse():

@@ -6,7 +6,7 @@ from mmseg.registry import METRICS
 
 import weaktr_mmseg  # noqa: F401
 from weaktr_mmseg.evaluation.optional_iou_metric import OptionalIoUMetric
-from weaktr_mmseg.pseudo_labels.cam_files import read_mask
+from weaktr_mmseg.utils.masks import read_mask
 
 PREDICTION = torch.tensor([[[0, 1], [1, 1]]])
 TRUTH = torch.tensor([[[0, 1], [0, 255]]])

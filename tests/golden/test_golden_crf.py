@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from weaktr_mmseg.pseudo_labels.dense_crf import DenseCRF, refine_label_map
+from weaktr_mmseg.crf.dense_crf import DenseCRF, refine_label_map
 
 GOLDEN_PATTERN = 'multiscale_cam*.npz'
 

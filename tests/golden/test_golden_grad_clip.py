@@ -5,7 +5,7 @@ from __future__ import annotations
 import torch
 import torch.nn.functional as F
 
-from weaktr_mmseg.models.gradient_clipping_loss import (
+from weaktr_mmseg.models.losses.gradient_clipping_loss import (
     WeakTrGradientClippingLoss,
     gradient_clipping_loss,
 )

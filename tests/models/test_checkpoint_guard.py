@@ -8,9 +8,9 @@ import torch
 from mmengine.runner.checkpoint import load_state_dict
 from torch import nn
 
-from weaktr_mmseg.errors import WeakTrInputError
 from weaktr_mmseg.models.checkpoint_guard import guard_class_ids, guard_layout
-from weaktr_mmseg.models.gradient_clipping_head import WeakTrGradientClippingHead
+from weaktr_mmseg.models.heads.gradient_clipping_head import WeakTrGradientClippingHead
+from weaktr_mmseg.utils.errors import WeakTrInputError
 
 
 class Segmentor(nn.Module):

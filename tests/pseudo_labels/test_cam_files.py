@@ -8,13 +8,9 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from weaktr_mmseg.pseudo_labels.cam_files import (
-    atomic_path,
-    read_cams,
-    read_mask,
-    write_cams,
-    write_mask,
-)
+from weaktr_mmseg.pseudo_labels.cam_files import read_cams, write_cams
+from weaktr_mmseg.utils.files import atomic_path
+from weaktr_mmseg.utils.masks import read_mask, write_mask
 
 PALETTE = [(0, 0, 0), (200, 10, 10), (10, 200, 10)]
 

@@ -5,14 +5,8 @@ import pickle
 import numpy as np
 import pytest
 
-from weaktr_mmseg.pseudo_labels.cam_files import (
-    CAMFile,
-    read_cams,
-    read_mask,
-    write_cams,
-    write_mask,
-)
-from weaktr_mmseg.pseudo_labels.dense_crf import DenseCRF, refine_label_map
+from weaktr_mmseg.crf.dense_crf import DenseCRF, refine_label_map
+from weaktr_mmseg.pseudo_labels.cam_files import CAMFile, read_cams, write_cams
 from weaktr_mmseg.pseudo_labels.generate import (
     LabelRule,
     MaskSample,
@@ -21,6 +15,7 @@ from weaktr_mmseg.pseudo_labels.generate import (
     write_masks,
 )
 from weaktr_mmseg.pseudo_labels.labelling import label_map
+from weaktr_mmseg.utils.masks import read_mask, write_mask
 
 PALETTE = [(0, 0, 0), (200, 10, 10), (10, 200, 10), (10, 10, 200)]
 SIZE = (12, 14)

@@ -29,9 +29,9 @@ from yapf.yapflib import yapf_api
 
 import weaktr_mmseg  # noqa: F401
 from weaktr_mmseg.engine import WeakTrRunner
-from weaktr_mmseg.engine.stage_configs import find_configs
-from weaktr_mmseg.errors import WeakTrInputError
 from weaktr_mmseg.pseudo_labels.cam_files import read_cams
+from weaktr_mmseg.utils.configs import find_configs
+from weaktr_mmseg.utils.errors import WeakTrInputError
 
 ROOT = Path(__file__).parents[2]
 TRAIN, VAL, SIDE, EPOCHS = 12, 6, 32, 2

@@ -10,10 +10,11 @@ import torch
 from mmengine.config import Config
 from PIL import Image
 
+from weaktr_mmseg.apis import CAMInspector, build_cam_model, cam_stage_config
+from weaktr_mmseg.apis.known_images import known_images
 from weaktr_mmseg.datasets.demo_scenes import DemoSize, write_demo
-from weaktr_mmseg.errors import WeakTrInputError
-from weaktr_mmseg.inference import CAMInspector, build_cam_model, cam_stage_config, read_config
-from weaktr_mmseg.inference.known_images import known_images
+from weaktr_mmseg.utils.configs import read_config
+from weaktr_mmseg.utils.errors import WeakTrInputError
 from weaktr_mmseg.visualization.cam_figures import ranked_heads
 from weaktr_mmseg.visualization.visualize_cams import CAMPictureOptions, visualize_cams
 

@@ -13,8 +13,8 @@ import numpy as np
 import torch
 import torch.nn.functional as F
 
-from weaktr_mmseg.pseudo_labels.cam_files import IGNORE_INDEX
 from weaktr_mmseg.pseudo_labels.thresholds import ThresholdSweep
+from weaktr_mmseg.utils.masks import IGNORE_INDEX
 
 SIZE = (375, 500)
 NUM_CLASSES = 21

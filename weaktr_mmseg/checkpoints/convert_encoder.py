@@ -9,7 +9,7 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor
 
-from ..models.segmenter_rotary_attention import rotary_angles
+from ..models.backbones.rotary_attention import rotary_angles
 from .layouts import VIT_UNNORMED, encoder_table
 from .names import StateDict
 

@@ -12,7 +12,7 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from ..pseudo_labels.cam_files import atomic_path
+from ..utils.files import atomic_path
 from .names import StateDict
 from .safe_load import load_file
 

@@ -23,7 +23,7 @@ from mmengine.dist import barrier
 from mmengine.logging import HistoryBuffer
 from mmengine.runner.checkpoint import CheckpointLoader
 
-from ..errors import WeakTrInputError, WeakTrMissingFileError
+from ..utils.errors import WeakTrInputError, WeakTrMissingFileError
 
 #: Module -> names that a checkpoint may use.
 ALLOWED = {

@@ -5,10 +5,10 @@ from __future__ import annotations
 import numpy as np
 from mmseg.registry import DATASETS
 
-from ..pseudo_labels.cam_files import read_mask
+from ..utils.masks import read_mask
+from ..utils.palette import voc_palette
 from .coco_categories import COCO_CATEGORIES, has_original_ids
 from .image_label_dataset import ImageLabelDataset
-from .palette import voc_palette
 
 CHECKED_MASKS = 64
 

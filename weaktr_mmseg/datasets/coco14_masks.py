@@ -11,11 +11,12 @@ from typing import Callable
 
 import numpy as np
 
-from ..progress import progress_bar
-from ..pseudo_labels.cam_files import IGNORE_INDEX, atomic_path, read_mask, write_mask
+from ..utils.files import atomic_path
+from ..utils.masks import IGNORE_INDEX, read_mask, write_mask
+from ..utils.palette import voc_palette
+from ..utils.progress import progress_bar
 from .coco_categories import COCO_CATEGORIES, COCO_CATEGORY_IDS
 from .file_index import leaves_folder
-from .palette import voc_palette
 
 MAPPING_FILE = 'category_mapping.json'
 

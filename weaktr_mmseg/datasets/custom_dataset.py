@@ -10,17 +10,17 @@ from typing import Literal
 from mmengine.logging import print_log
 from mmseg.registry import DATASETS
 
-from ..errors import input_errors
-from .class_discovery import (
+from ..utils.errors import input_errors
+from ..utils.palette import voc_palette
+from .file_index import find_sample, index_folder, read_split
+from .image_label_dataset import ImageLabelDataset
+from .label_sources.class_discovery import (
     MASK_FOLDER,
     discover_classes,
     find_manifest,
     hold_out,
     manifest_labels,
 )
-from .file_index import find_sample, index_folder, read_split
-from .image_label_dataset import ImageLabelDataset
-from .palette import voc_palette
 
 TRAIN_SPLIT, VAL_SPLIT = 'splits/train.txt', 'splits/val.txt'
 
@@ -39,7 +39,7 @@ class WeakTrCustomDataset(ImageLabelDataset):
           splits/       optional: train.txt, val.txt
 
     If one split file is missing, that split is what the other leaves; if both are, see
-    :func:`weaktr_mmseg.datasets.class_discovery.hold_out`. An image may lack its mask; then its
+    :func:`hold_out`. An image may lack its mask; then its
     data info has no ``seg_map_path``.
 
     Args:

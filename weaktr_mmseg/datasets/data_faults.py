@@ -10,9 +10,9 @@ from typing import Any
 
 import cv2
 
-from ..errors import WeakTrInputError, input_errors
-from .label_sources import ForegroundClasses, read_image_labels, resolve_source
-from .manifest_labels import read_manifest
+from ..utils.errors import WeakTrInputError, input_errors
+from .label_sources.manifest_labels import read_manifest
+from .label_sources.sources import ForegroundClasses, read_image_labels, resolve_source
 
 STOP, SKIP = 'stop', 'skip'
 POLICIES = (STOP, SKIP)
@@ -77,7 +77,7 @@ def tolerant_labels(
     concerns all images and is raised.
 
     Args:
-        source: As in :func:`weaktr_mmseg.datasets.label_sources.read_image_labels`.
+        source: As in :func:`weaktr_mmseg.datasets.label_sources.sources.read_image_labels`.
         classes: Class names, background first.
         sample_ids: The images asked for, or None for all.
         data_root: Folder that a relative path starts from.

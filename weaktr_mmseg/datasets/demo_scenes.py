@@ -16,8 +16,8 @@ from mmseg.registry import DATASETS
 from PIL import Image, ImageDraw, ImageFilter
 from tqdm import tqdm
 
-from ..progress import progress_bar
-from ..pseudo_labels.cam_files import write_mask
+from ..utils.masks import write_mask
+from ..utils.progress import progress_bar
 from .image_label_dataset import ImageLabelDataset
 
 

@@ -11,10 +11,10 @@ from mmengine.logging import print_log
 from mmseg.datasets import BaseSegDataset
 from mmseg.registry import DATASETS
 
-from ..errors import WeakTrInputError, input_errors
+from ..utils.errors import WeakTrInputError, input_errors
 from .data_faults import POLICIES, SKIP, STOP, run_pipeline, tolerant_labels, unreadable
 from .file_index import find_sample, index_folder, read_split, resolve_samples
-from .label_sources import read_image_labels
+from .label_sources.sources import read_image_labels
 
 _UNLABELLED = ('error', 'drop', 'keep')
 
@@ -34,7 +34,7 @@ class ImageLabelDataset(BaseSegDataset):
 
     Args:
         labels: Where the labels come from, ``dict(type='voc_xml', path='Annotations')``; see
-            :data:`weaktr_mmseg.datasets.label_sources.LABEL_SOURCES`. None gives samples without
+            :data:`LABEL_SOURCES`. None gives samples without
             ``image_labels``, enough for a segmentor's evaluation.
         ann_file: Split file with one image a line, with or without suffix. Empty takes every
             labelled image, or every image of the folder when there are no labels.

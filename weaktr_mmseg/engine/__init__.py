@@ -1,16 +1,13 @@
-"""Joins the stages."""
+"""How training runs: loops, schedules, hooks, seeds, signals, checkpoints on disk."""
 
 from ..checkpoints import safe_load  # noqa: F401 - its readers take the place of mmengine's
 from .epoch_loop import WeakTrEpochLoop
 from .hooks import WeakTrCheckpointHook
-from .pipeline_runner import WeakTrRunner
-from .ratio_poly_lr import WeakTrPolyLR
-from .warmup_cosine_lr import WeakTrWarmupCosineLR
+from .schedulers import WeakTrPolyLR, WeakTrWarmupCosineLR
 
 __all__ = [
     'WeakTrCheckpointHook',
     'WeakTrEpochLoop',
     'WeakTrPolyLR',
-    'WeakTrRunner',
     'WeakTrWarmupCosineLR',
 ]

@@ -10,7 +10,7 @@ from pathlib import Path
 from mmengine.fileio import LocalBackend, register_backend
 from mmengine.logging import print_log
 
-from ..pseudo_labels.cam_files import atomic_path
+from ..utils.files import atomic_path
 
 # Written when a signal ends training within an epoch; see WeakTrEpochLoop.
 INTERRUPTED = 'interrupted.pth'

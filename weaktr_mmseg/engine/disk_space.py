@@ -8,7 +8,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
-from ..errors import WeakTrInputError
+from ..utils.errors import WeakTrInputError
 
 FULL = (errno.ENOSPC, errno.EDQUOT, errno.EFBIG)
 

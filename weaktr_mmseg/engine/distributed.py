@@ -8,7 +8,7 @@ import subprocess
 import torch
 from mmengine.dist import is_distributed
 
-from ..errors import WeakTrInputError
+from ..utils.errors import WeakTrInputError
 
 LAUNCHERS = ('pytorch', 'slurm')
 

@@ -7,7 +7,7 @@ import logging
 from mmengine.dist import get_world_size
 from mmengine.logging import print_log
 
-from ..errors import WeakTrInputError
+from ..utils.errors import WeakTrInputError
 
 
 def share_batch(dataloader: dict, processes: int | None = None) -> None:

@@ -10,7 +10,7 @@ from mmengine.runner import EpochBasedTrainLoop
 from mmseg.registry import LOOPS
 from torch import nn
 
-from ..errors import WeakTrInputError
+from ..utils.errors import WeakTrInputError
 from .checkpoint_files import ATOMIC, INTERRUPTED, POINTER, AtomicLocalBackend
 from .effective_batch import share_batch
 from .seeding import seed_all, seed_workers

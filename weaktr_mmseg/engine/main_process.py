@@ -6,7 +6,7 @@ from typing import Any, Callable
 
 from mmengine.dist import broadcast_object_list, is_main_process
 
-from ..errors import WeakTrInputError
+from ..utils.errors import WeakTrInputError
 
 
 def decide(function: Callable[..., Any], *args: Any) -> Any:

@@ -12,8 +12,8 @@ from mmengine.evaluator import BaseMetric
 from mmseg.registry import METRICS
 from torch import Tensor
 
-from ..errors import WeakTrInputError
 from ..pseudo_labels.thresholds import ThresholdSweep, otsu_threshold, score_histogram
+from ..utils.errors import WeakTrInputError
 from .average_precision import mean_average_precision
 from .score_files import sweep_scores, write_scores
 

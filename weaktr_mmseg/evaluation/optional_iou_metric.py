@@ -11,7 +11,7 @@ import torch
 from mmseg.evaluation import IoUMetric
 from mmseg.registry import METRICS
 
-from ..pseudo_labels.cam_files import write_mask
+from ..utils.masks import write_mask
 
 
 @METRICS.register_module()

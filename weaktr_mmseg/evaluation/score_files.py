@@ -8,8 +8,8 @@ from typing import Any
 
 import numpy as np
 
-from ..pseudo_labels.cam_files import atomic_path
 from ..pseudo_labels.thresholds import ThresholdSweep
+from ..utils.files import atomic_path
 
 
 def write_scores(path: str | Path, content: dict[str, Any]) -> None:

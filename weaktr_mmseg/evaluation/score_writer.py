@@ -13,8 +13,8 @@ from mmengine.evaluator import BaseMetric
 from mmseg.registry import METRICS
 from torch import Tensor
 
-from ..pseudo_labels.cam_files import write_mask
 from ..pseudo_labels.generate import confusion_matrix
+from ..utils.masks import write_mask
 from .score_files import confusion_scores, write_scores
 
 

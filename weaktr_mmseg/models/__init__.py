@@ -1,16 +1,11 @@
 """Networks of both stages."""
 
-from .attention_fusion import AdaptiveAttentionFusion
-from .cam_head import WeakTrCAMHead
-from .cam_segmentor import WeakTrCAMSegmentor
-from .crf_tta import WeakTrCRFTTAModel
+from .backbones import WeakTrEVA02, WeakTrSegmenterViT, WeakTrViT
 from .data_preprocessor import WeakTrDataPreprocessor
-from .gradient_clipping_head import WeakTrGradientClippingHead
-from .gradient_clipping_loss import WeakTrGradientClippingLoss
-from .segmenter_eva02 import WeakTrEVA02
-from .segmenter_vit import WeakTrSegmenterViT
-from .weaktr_segmentor import WeakTrSegmentor
-from .weaktr_vit import WeakTrViT
+from .fusions import AdaptiveAttentionFusion
+from .heads import WeakTrCAMHead, WeakTrGradientClippingHead
+from .losses import WeakTrGradientClippingLoss
+from .segmentors import WeakTrCAMSegmentor, WeakTrCRFTTAModel, WeakTrSegmentor
 
 __all__ = [
     'AdaptiveAttentionFusion',
@@ -21,7 +16,7 @@ __all__ = [
     'WeakTrEVA02',
     'WeakTrGradientClippingHead',
     'WeakTrGradientClippingLoss',
-    'WeakTrSegmentor',
     'WeakTrSegmenterViT',
+    'WeakTrSegmentor',
     'WeakTrViT',
 ]

@@ -12,7 +12,7 @@ from typing import Any
 
 from torch import Tensor, nn
 
-from ..errors import WeakTrInputError
+from ..utils.errors import WeakTrInputError
 
 AUTHORS_NAMES = ('decoder.cls_emb', 'adaptive_attention_fusion.attn_head_ffn.0.weight')
 HEADS = {'cam_head': 'the CAM stage', 'decode_head': 'a segmentor'}

@@ -7,7 +7,7 @@ from pathlib import Path
 
 import numpy as np
 
-from .cam_files import UNREADABLE, atomic_path
+from ..utils.files import UNREADABLE, atomic_path
 from .thresholds import ThresholdSweep
 
 

@@ -15,16 +15,10 @@ import numpy as np
 import torch
 from torch.utils.data import DataLoader, Dataset
 
-from ..progress import progress_bar
-from .cam_files import (
-    IGNORE_INDEX,
-    CAMFile,
-    read_cams,
-    read_mask,
-    read_stamped_mask,
-    write_mask,
-)
-from .dense_crf import BilateralTerm, DenseCRF, GaussianTerm, refine_label_map
+from ..crf.dense_crf import BilateralTerm, DenseCRF, GaussianTerm, refine_label_map
+from ..utils.masks import IGNORE_INDEX, read_mask, read_stamped_mask, write_mask
+from ..utils.progress import progress_bar
+from .cam_files import CAMFile, read_cams
 from .labelling import label_map
 from .large_images import bounded
 

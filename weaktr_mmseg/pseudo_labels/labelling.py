@@ -7,7 +7,7 @@ from typing import Callable
 
 import numpy as np
 
-from .cam_files import IGNORE_INDEX
+from ..utils.masks import IGNORE_INDEX
 
 Refine = Callable[[np.ndarray, np.ndarray], np.ndarray]
 

@@ -7,7 +7,7 @@ from typing import NamedTuple
 
 import numpy as np
 
-from .cam_files import IGNORE_INDEX
+from ..utils.masks import IGNORE_INDEX
 from .labelling import winning_map
 
 MAX_CELLS = 2**16

@@ -1,6 +1,8 @@
-"""Pictures of maps and labels, and the report of a run."""
+"""Pictures of maps and labels."""
 
-from .cam_visualization_hook import WeakTrCAMVisualizationHook
-from .head_weight_hook import WeakTrHeadWeightHook
+from .hooks import WeakTrCAMVisualizationHook, WeakTrHeadWeightHook
 
-__all__ = ['WeakTrCAMVisualizationHook', 'WeakTrHeadWeightHook']
+__all__ = [
+    'WeakTrCAMVisualizationHook',
+    'WeakTrHeadWeightHook',
+]

@@ -13,8 +13,8 @@ from matplotlib.cm import ScalarMappable
 from matplotlib.figure import Figure
 from matplotlib.patches import Patch, Rectangle
 
-from ..inference.cams import CAMInspection
-from ..pseudo_labels.cam_files import IGNORE_INDEX
+from ..apis.cams import CAMInspection
+from ..utils.masks import IGNORE_INDEX
 from .panels import IGNORE_COLOUR, colour_labels, heat_overlay
 
 PANEL = 1.9  # inches, width of a panel

@@ -10,7 +10,8 @@ import numpy as np
 from matplotlib.figure import Figure
 from matplotlib.patches import Patch
 
-from ..pseudo_labels.cam_files import IGNORE_INDEX, atomic_path
+from ..utils.files import atomic_path
+from ..utils.masks import IGNORE_INDEX
 
 PANEL_INCHES, LEGEND_INCHES = 1.8, 0.35
 IGNORE_COLOUR = (224, 224, 224)

@@ -14,9 +14,10 @@ from mmengine.runner import load_checkpoint
 from mmseg.apis import inference_model, init_model
 from mmseg.registry import DATASETS, MODELS
 
-from ..datasets.transforms.load_image import read_rgb
-from ..pseudo_labels.cam_files import IGNORE_INDEX, CAMFile, read_mask
+from ..pseudo_labels.cam_files import CAMFile
 from ..pseudo_labels.generate import LabelRule
+from ..utils.images import read_rgb
+from ..utils.masks import IGNORE_INDEX, read_mask
 from .panels import colour_labels, draw_rows, heat_overlay
 
 

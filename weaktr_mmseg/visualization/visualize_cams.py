@@ -12,17 +12,18 @@ import numpy as np
 from mmengine.config import Config
 from PIL import Image
 
-from ..datasets.transforms.load_image import read_rgb
-from ..errors import WeakTrInputError
+from ..apis.cams import CAMInspection, CAMInspector
+from ..apis.images import ImageFile, find_images
+from ..apis.known_images import known_images
+from ..apis.models import build_cam_model, cam_stage_config
 from ..evaluation.cam_metric import OTSU, SWEEP_STEPS
-from ..inference.cams import CAMInspection, CAMInspector
-from ..inference.images import ImageFile, find_images
-from ..inference.known_images import known_images
-from ..inference.models import build_cam_model, cam_stage_config
-from ..progress import progress_bar
-from ..pseudo_labels.cam_files import CAMFile, read_mask
+from ..pseudo_labels.cam_files import CAMFile
 from ..pseudo_labels.generate import LabelRule, rule_options
 from ..pseudo_labels.thresholds import otsu_threshold, score_histogram
+from ..utils.errors import WeakTrInputError
+from ..utils.images import read_rgb
+from ..utils.masks import read_mask
+from ..utils.progress import progress_bar
 from .cam_figures import cam_figure, head_figure
 from .panels import save_figure
 

@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 
 from weaktr_mmseg.datasets.transforms import LoadOptionalMask
-from weaktr_mmseg.pseudo_labels.cam_files import write_mask
+from weaktr_mmseg.utils.masks import write_mask
 
 
 def load(path=None, shape=None):

@@ -5,8 +5,9 @@ import pytest
 from mmseg.registry import TRANSFORMS
 
 import weaktr_mmseg  # noqa: F401
-from weaktr_mmseg.pseudo_labels.cam_files import read_cams, write_cams, write_mask
+from weaktr_mmseg.pseudo_labels.cam_files import read_cams, write_cams
 from weaktr_mmseg.pseudo_labels.generate import LabelRule
+from weaktr_mmseg.utils.masks import write_mask
 
 SIZE = (12, 14)
 MASK = np.random.default_rng(0).choice([0, 2, 255], SIZE).astype(np.uint8)

@@ -8,7 +8,7 @@ from mmseg.models import SegTTAModel
 from torch import nn
 
 from weaktr_mmseg.engine.hooks import WeakTrClassListHook
-from weaktr_mmseg.errors import WeakTrInputError
+from weaktr_mmseg.utils.errors import WeakTrInputError
 
 CLASSES = ('background', 'cat', 'dog')
 

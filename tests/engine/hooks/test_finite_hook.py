@@ -12,7 +12,7 @@ from mmseg.structures import SegDataSample
 from torch.utils.data import Dataset
 
 import weaktr_mmseg  # noqa: F401
-from weaktr_mmseg.errors import WeakTrDivergenceError
+from weaktr_mmseg.utils.errors import WeakTrDivergenceError
 
 
 class Images(Dataset):

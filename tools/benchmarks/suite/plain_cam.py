@@ -15,7 +15,7 @@ import torch.nn.functional as F
 from torch import Tensor
 
 from weaktr_mmseg.models import WeakTrCAMSegmentor
-from weaktr_mmseg.models.cam_segmentor import min_max_normalize
+from weaktr_mmseg.models.segmentors.cam_segmentor import min_max_normalize
 
 
 class PlainOutput(NamedTuple):

@@ -2,19 +2,13 @@
 
 from __future__ import annotations
 
-import io
-from pathlib import Path
-
 import mmcv
 import numpy as np
 from mmcv.transforms import LoadImageFromFile
 from mmengine import fileio
 from mmseg.registry import TRANSFORMS
-from PIL import Image, ImageOps, UnidentifiedImageError
 
-from ...pseudo_labels.cam_files import UNREADABLE
-
-_SIXTEEN_BIT = ('I;16', 'I;16B', 'I;16L', 'I;16N', 'I')
+from ...utils.images import decode_image
 
 
 @TRANSFORMS.register_module()
@@ -50,50 +44,3 @@ class WeakTrLoadImage(LoadImageFromFile):
         results['img'] = bgr.astype(np.float32) if self.to_float32 else bgr
         results['img_shape'] = results['ori_shape'] = rgb.shape[:2]
         return results
-
-
-def read_rgb(path: str) -> np.ndarray:
-    """Read a local image file as training does, uint8 RGB ``(H, W, 3)``.
-
-    Raises:
-        ValueError: If the file is no image, is truncated, or holds floating-point pixels.
-    """
-    return np.array(decode_image(Path(path).read_bytes(), path))
-
-
-def decode_image(data: bytes, name: str) -> np.ndarray:
-    """Decode an image file.
-
-    Args:
-        data: Content of the file.
-        name: Its name, for the error message.
-
-    Returns:
-        uint8 RGB array ``(H, W, 3)``, rotated as its EXIF orientation says.
-
-    Raises:
-        ValueError: If the file is no image, is truncated, or holds floating-point pixels.
-    """
-    try:
-        with Image.open(io.BytesIO(data)) as image:
-            image.load()
-            ImageOps.exif_transpose(image, in_place=True)
-            return np.asarray(_to_rgb(image))
-    except UnidentifiedImageError as error:  # its message has the address of a buffer
-        what = 'no image, or of a type that Pillow does not read' if data else 'the file is empty'
-        raise ValueError(f'cannot read image {name}: {what}') from error
-    except UNREADABLE as error:
-        raise ValueError(f'cannot read image {name}: {error}') from error
-
-
-def _to_rgb(image: Image.Image) -> Image.Image:
-    if image.mode == 'F':
-        raise ValueError('it has floating-point pixels; save it with 8 bits per channel')
-    if image.mode in _SIXTEEN_BIT:
-        levels = np.asarray(image)
-        if levels.min() < 0 or levels.max() > 65535:
-            raise ValueError('it has pixels beyond 16 bits; save it with 8 bits per channel')
-        image = Image.fromarray((levels >> 8).astype(np.uint8))
-    if image.mode == 'P' and 'transparency' in image.info:
-        image = image.convert('RGBA')
-    return image if image.mode == 'RGB' else image.convert('RGB')

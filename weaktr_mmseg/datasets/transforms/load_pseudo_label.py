@@ -8,8 +8,9 @@ import numpy as np
 from mmcv.transforms import BaseTransform
 from mmseg.registry import TRANSFORMS
 
-from ...pseudo_labels.cam_files import IGNORE_INDEX, read_cams, read_mask
+from ...pseudo_labels.cam_files import read_cams
 from ...pseudo_labels.generate import CAM_FOLDER, MASK_FOLDER, LabelRule
+from ...utils.masks import IGNORE_INDEX, read_mask
 
 
 @TRANSFORMS.register_module()

@@ -10,7 +10,7 @@ from mmcv.transforms import BaseTransform
 from mmseg.registry import TRANSFORMS
 from PIL import Image
 
-from ...errors import WeakTrInputError
+from ...utils.errors import WeakTrInputError
 
 
 @TRANSFORMS.register_module()

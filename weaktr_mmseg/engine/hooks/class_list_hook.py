@@ -9,8 +9,8 @@ from mmengine.hooks import Hook
 from mmengine.model import BaseTTAModel, is_model_wrapper
 from mmseg.registry import HOOKS
 
-from ...errors import WeakTrInputError
 from ...models.checkpoint_guard import refuse_other_stage
+from ...utils.errors import WeakTrInputError
 
 
 @HOOKS.register_module()

@@ -13,7 +13,7 @@ from mmengine.logging import print_log
 from mmseg.registry import HOOKS
 
 from ...datasets.data_faults import SKIP
-from ..summary import write_json
+from ...utils.files import write_json
 
 REPORT = 'data_faults.json'
 

@@ -11,7 +11,7 @@ from mmengine.dist import get_rank, get_world_size
 from mmengine.hooks import Hook
 from mmseg.registry import HOOKS
 
-from ...errors import WeakTrDivergenceError
+from ...utils.errors import WeakTrDivergenceError
 from ..checkpoint_files import latest_checkpoint
 
 MAX_NAMES = 64

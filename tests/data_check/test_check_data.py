@@ -1,0 +1,317 @@
+from __future__ import annotations
+
+import json
+import os
+import subprocess
+import sys
+from pathlib import Path
+
+import numpy as np
+import pytest
+import torch
+from mmengine.config import Config
+from PIL import Image
+
+import weaktr_mmseg  # noqa: F401
+from weaktr_mmseg.data_check.check_data import check_data
+from weaktr_mmseg.utils.masks import read_mask, write_mask
+from weaktr_mmseg.utils.palette import voc_palette
+
+TOOL = Path(__file__).parents[2] / 'tools/check_data.py'
+SIZE = (24, 16)  # width, height
+
+
+@pytest.fixture
+def root(tmp_path, write_image, write_voc_xml):
+    """Clean VOC layout: train 00-09 and val 10-13, cats and dogs, every image with a mask."""
+    names = [f'{index:02d}' for index in range(14)]
+    for index, name in enumerate(names):
+        write_image(tmp_path / f'JPEGImages/{name}.jpg', size=SIZE, seed=index)
+        write_voc_xml(tmp_path / f'Annotations/{name}.xml', [('cat', 'dog')[index % 2]])
+        mask = np.zeros(SIZE[::-1], np.uint8)
+        mask[4:8, 4:8] = 1 + index % 2
+        mask[0] = 255
+        write_mask(tmp_path / f'SegmentationClass/{name}.png', mask, voc_palette(3))
+    (tmp_path / 'train.txt').write_text('\n'.join(names[:10]))
+    (tmp_path / 'val.txt').write_text('\n'.join(names[10:]))
+    torch.save({'state_dict': {'backbone.cls_token': torch.zeros(1, 1, 4)}}, tmp_path / 'vit.pth')
+    return tmp_path
+
+
+def config(root):
+    """A pipeline: the CAM stage trains on train.txt, the segmentor is scored on val.txt."""
+
+    def loader(split, labels=None, masks=False):
+        mask_dir = 'SegmentationClass' if masks else None
+        return dict(
+            dataset=dict(
+                type='ImageLabelDataset',
+                data_root=str(root),
+                ann_file=split,
+                data_prefix=dict(img_path='JPEGImages', seg_map_path=mask_dir),
+                labels=labels,
+                metainfo=dict(classes=['background', 'cat', 'dog'], palette=voc_palette(3)),
+            )
+        )
+
+    xml = dict(type='voc_xml', path='Annotations')
+    init = dict(type='Pretrained', checkpoint=str(root / 'vit.pth'))
+    return Config(
+        dict(
+            cam_stage=dict(
+                model=dict(backbone=dict(num_classes=2, init_cfg=init), cam_head=dict()),
+                train_dataloader=loader('train.txt', xml),
+                test_dataloader=loader('train.txt', xml, masks=True),
+            ),
+            model=dict(backbone=dict(), decode_head=dict(num_classes=3)),
+            train_dataloader=loader('train.txt'),
+            val_dataloader=loader('val.txt', masks=True),
+        )
+    )
+
+
+def edit_mask(root, name, change):
+    mask = read_mask(root / f'SegmentationClass/{name}.png').copy()
+    change(mask)
+    write_mask(root / f'SegmentationClass/{name}.png', mask, voc_palette(3))
+
+
+def rewrite(root, file, old, new):
+    text = (root / file).read_text()
+    assert old in text
+    (root / file).write_text(text.replace(old, new))
+
+
+def truncate(path):
+    path.write_bytes(path.read_bytes()[: path.stat().st_size * 2 // 3])
+
+
+def rotate_by_exif(root):
+    path = root / 'JPEGImages/01.jpg'
+    image = Image.open(path)
+    image.load()
+    exif = image.getexif()
+    exif[0x0112] = 6
+    image.save(path, exif=exif)
+
+
+def save_checkpoint(root, **shapes):
+    state = {name.replace('__', '.'): torch.zeros(shape) for name, shape in shapes.items()}
+    torch.save({'state_dict': state}, root / 'vit.pth')
+
+
+FAULTS = {
+    # name: (damage, check, part of the file, part of the message)
+    'split file missing': (
+        lambda r: (r / 'val.txt').unlink(), 'split', 'val.txt', 'not found'),
+    'split file empty': (
+        lambda r: (r / 'train.txt').write_text(' \n'), 'split', 'train.txt', 'is empty'),
+    'image listed twice': (
+        lambda r: rewrite(r, 'train.txt', '01', '01\n01'), 'split-duplicate', 'train.txt', "'01'"),
+    'train image in val': (
+        lambda r: rewrite(r, 'val.txt', '10', '10\n03'), 'split-leakage', 'val.txt', "'03'"),
+    'copy of a train image in val': (
+        lambda r: (r / 'JPEGImages/11.jpg').write_bytes((r / 'JPEGImages/04.jpg').read_bytes()),
+        'image-copy', '11.jpg', '04.jpg'),
+    'listed image missing': (
+        lambda r: (r / 'JPEGImages/02.jpg').unlink(), 'image-missing', 'train.txt', "'02'"),
+    'image folder missing': (
+        lambda r: (r / 'JPEGImages').rename(r / 'Images'), 'images', 'JPEGImages', 'not found'),
+    'images that differ in suffix only': (
+        lambda r: (r / 'JPEGImages/01.png').touch(), 'images', 'JPEGImages', 'in their suffix'),
+    'truncated image': (
+        lambda r: truncate(r / 'JPEGImages/05.jpg'), 'image-unreadable', '05.jpg', 'runcated'),
+    'text in place of an image': (
+        lambda r: (r / 'JPEGImages/05.jpg').write_text('x'), 'image-unreadable', '05.jpg',
+        'no image, or of a type'),
+    'image with floating-point pixels': (
+        lambda r: Image.fromarray(np.zeros(SIZE[::-1], np.float32)).save(
+            r / 'JPEGImages/05.jpg', format='TIFF'),
+        'image-unreadable', '05.jpg', 'floating-point'),
+    'label file missing': (
+        lambda r: (r / 'Annotations/03.xml').unlink(), 'label-file', 'Annotations', '03.xml'),
+    'label file malformed': (
+        lambda r: truncate(r / 'Annotations/03.xml'), 'label-file', 'Annotations', '03.xml'),
+    'label file with entities': (
+        lambda r: rewrite(r, 'Annotations/03.xml', '<annotation>', '<!DOCTYPE a><annotation>'),
+        'label-file', 'Annotations', 'DOCTYPE'),
+    'unknown label': (
+        lambda r: rewrite(r, 'Annotations/03.xml', 'dog', 'dgo'), 'label-unknown', '03.xml',
+        "did you mean 'dog'"),
+    'image without label': (
+        lambda r: rewrite(r, 'Annotations/03.xml', 'object', 'thing'), 'label-missing',
+        'Annotations', "'03'"),
+    'class that never occurs': (
+        lambda r: [rewrite(r, f'Annotations/{i:02d}.xml', 'dog', 'cat') for i in range(1, 10, 2)],
+        'class-absent', 'train.txt', "'dog'"),
+    'mask missing': (
+        lambda r: (r / 'SegmentationClass/12.png').unlink(), 'mask-missing', 'SegmentationClass',
+        "'12'"),
+    'mask folder missing': (
+        lambda r: (r / 'SegmentationClass').rename(r / 'Masks'), 'masks', 'SegmentationClass',
+        'not found'),
+    'truncated mask': (
+        lambda r: truncate(r / 'SegmentationClass/12.png'), 'mask-unreadable', '12.png', ''),
+    'mask in colours': (
+        lambda r: Image.new('RGB', SIZE).save(r / 'SegmentationClass/12.png'), 'mask-unreadable',
+        '12.png', 'RGB'),
+    'mask of another size': (
+        lambda r: Image.new('L', (9, 9)).save(r / 'SegmentationClass/12.png'), 'mask-size',
+        '12.png', '(9, 9)'),
+    'image rotated by EXIF, mask not': (
+        rotate_by_exif, 'mask-size', '01.png', 'EXIF'),
+    'mask with an unknown id': (
+        lambda r: edit_mask(r, '12', lambda m: m.__setitem__((5, 5), 7)), 'mask-ids', '12.png',
+        '[7]'),
+    'class token count of a checkpoint': (
+        lambda r: save_checkpoint(r, backbone__cls_token=(1, 20, 4)), 'checkpoint-classes',
+        'vit.pth', '20 classes, the data has 2'),
+    'checkpoint missing': (
+        lambda r: (r / 'vit.pth').unlink(), 'checkpoint', 'init_cfg.checkpoint', 'vit.pth'),
+    'checkpoint unreadable': (
+        lambda r: (r / 'vit.pth').write_bytes(b'junk'), 'checkpoint', 'vit.pth', 'refused'),
+}  # fmt: skip
+
+
+@pytest.mark.parametrize('fault', FAULTS)
+def test_planted_fault(root, fault):
+    damage, check, file, message = FAULTS[fault]
+    damage(root)
+    report = check_data(config(root), workers=1, progress=False)
+    assert [
+        p for p in report.errors if p.check == check and file in p.file and message in p.message
+    ], report.to_text()
+    assert len({p.check for p in report.errors}) <= 2, 'one fault must not look like many'
+
+
+def test_clean_set(root):
+    report = check_data(config(root), workers=2, progress=False)
+    assert report.problems == []
+    assert report.class_balance == {'cat': 5, 'dog': 5}
+    assert [tuple(row.values()) for row in report.datasets] == [
+        ('cam_stage.train_dataloader', 10, 10, None),
+        ('cam_stage.test_dataloader', 10, 10, 10),
+        ('train_dataloader', 10, None, None),  # learns from pseudo labels
+        ('val_dataloader', 4, None, 4),
+    ]
+    assert 'train_dataloader            10      not read  not read' in report.to_text()
+
+
+@pytest.mark.parametrize(
+    'damage,check',
+    [
+        (lambda r: edit_mask(r, '01', lambda m: m.__setitem__((9, 9), 1)), 'mask-label'),
+        (
+            lambda r: write_mask(
+                r / 'SegmentationClass/01.png',
+                read_mask(r / 'SegmentationClass/01.png'),
+                [[0, 0, 0], [1, 2, 3], [4, 5, 6]],
+            ),
+            'mask-palette',
+        ),
+        (
+            lambda r: (r / 'JPEGImages/02.jpg').write_bytes((r / 'JPEGImages/01.jpg').read_bytes()),
+            'image-copy',
+        ),
+        (lambda r: rewrite(r, 'Annotations/01.xml', 'dog', 'cat'), 'class-rare'),
+    ],
+)
+def test_warnings_do_not_forbid_training(root, damage, check):
+    damage(root)
+    report = check_data(config(root), workers=1, progress=False)
+    assert check in {p.check for p in report.problems}
+    assert report.errors == []
+
+
+@pytest.mark.parametrize('stage,part', [('cam_stage', 'backbone'), ('cam_stage', 'cam_head'),
+                                        (None, 'decode_head')])  # fmt: skip
+def test_class_count_of_the_model(root, stage, part):
+    cfg = config(root)
+    (cfg[stage] if stage else cfg).model[part].num_classes = 20
+    errors = check_data(cfg, pixels=False).errors
+    where = f'{stage}.model.{part}.num_classes' if stage else f'model.{part}.num_classes'
+    assert [(p.check, p.file) for p in errors] == [('model-classes', where)]
+
+
+def test_coco_checkpoint_with_gaps(root):
+    cfg = config(root)
+    classes = ['background', 'cat', 'dog', *map(str, range(78))]
+    for stage in (cfg, cfg.cam_stage):
+        for loader in ('train_dataloader', 'val_dataloader', 'test_dataloader'):
+            if loader in stage:
+                stage[loader].dataset.metainfo = dict(classes=classes, palette=voc_palette(81))
+    save_checkpoint(root, cam_head__classifier__weight=(91, 4, 3, 3))
+    errors = check_data(cfg, pixels=False).errors
+    assert (
+        'COCO category ids with gaps' in {p.check: p.message for p in errors}['checkpoint-classes']
+    )
+
+
+def test_checkpoint_that_the_cam_stage_replaces_need_not_exist(root):
+    cfg = config(root)
+    cfg.model.backbone.init_cfg = dict(type='Pretrained', checkpoint='absent.pth')
+    assert [p.file for p in check_data(cfg, pixels=False).errors if 'absent' in p.message] == [
+        'model.backbone.init_cfg.checkpoint'
+    ]
+    cfg.retrain_from_cam_vit = True
+    assert not [p for p in check_data(cfg, pixels=False).errors if 'absent' in p.message]
+
+
+def test_quick_check_opens_no_image(root, monkeypatch):
+    monkeypatch.setattr(Image, 'open', lambda *_: pytest.fail('opened an image'))
+    assert check_data(config(root), pixels=False).errors == []
+
+
+def test_data_set_that_cannot_be_built(root):
+    cfg = config(root)
+    cfg.train_dataloader.dataset.type = 'NoSuchDataset'
+    assert [p.file for p in check_data(cfg, pixels=False).errors] == ['train_dataloader.dataset']
+
+
+def test_manifest_faults(tmp_path, write_image):
+    for index in range(3):
+        write_image(tmp_path / f'images/{index}.png', size=SIZE, seed=index)
+    (tmp_path / 'labels.csv').write_text('image,labels\n0.png,cat\n1.png,cat\n9.png,cat\n')
+    dataset = dict(type='WeakTrCustomDataset', data_root=str(tmp_path))
+    cfg = Config(dict(train_dataloader=dict(dataset=dataset)))
+    errors = check_data(cfg, progress=False).errors
+    assert [(p.check, p.message) for p in errors] == [
+        ('image-missing', "'9.png' is not in the image folder")
+    ]
+    (tmp_path / 'labels.csv').write_text('image,labels\n0.png,cat\n0.png,cat\n')
+    errors = check_data(cfg, progress=False).errors
+    assert [p.check for p in errors] == ['label-file']
+    assert "line 3: image '0.png' is listed a second time" in errors[0].message
+
+
+def run_tool(*arguments):
+    paths = [str(TOOL.parents[1]), *filter(None, [os.environ.get('PYTHONPATH')])]
+    environment = {**os.environ, 'PYTHONPATH': os.pathsep.join(paths)}
+    command = [sys.executable, str(TOOL), *map(str, arguments)]
+    return subprocess.run(command, capture_output=True, text=True, env=environment)
+
+
+def test_tool(root):
+    cfg = config(root)
+    cfg.work_dir, cfg.pseudo_labels = 'none', dict(threshold=0.4)
+    path = root / 'config.py'
+    cfg.dump(path)
+    done = run_tool(path, '--workers', '2')
+    assert done.returncode == 0, done.stdout + done.stderr
+    assert '0 errors, 0 warnings' in done.stdout
+    assert 'images: 100%' in done.stderr
+    (root / 'SegmentationClass/12.png').unlink()
+    done = run_tool(path, '--json')
+    assert done.returncode == 1
+    report = json.loads(done.stdout)
+    assert not report['ok']
+    assert [p['check'] for p in report['problems']] == ['mask-missing']
+
+
+def test_tool_names_a_config_that_cannot_be_read(tmp_path):
+    (tmp_path / 'broken.py').write_text('model = dict(')
+    for name, message in (('nope.py', 'no such file'), ('broken.py', 'was never closed')):
+        done = run_tool(tmp_path / name)
+        assert done.returncode == 2
+        line = done.stderr.splitlines()[-1]
+        assert line.startswith(f'error: config {tmp_path / name}: ') and message in line

@@ -1,0 +1,154 @@
+from __future__ import annotations
+
+import pytest
+import torch
+
+from weaktr_mmseg.models.fusions import fused_attention
+from weaktr_mmseg.models.fusions.fused_attention import (
+    MaterializedFusedAttention,
+    StreamingFusedAttention,
+    fuse_attention,
+)
+
+BATCH, HEADS, LAYERS, HEAD_DIMS, CLASSES, PATCHES = 2, 3, 2, 4, 3, 10
+TOKENS = CLASSES + PATCHES
+MODES = ['streaming', 'materialized', 'auto']
+
+
+@pytest.fixture
+def parts():
+    """Queries and keys of each layer, and weights; all of them could take a gradient."""
+    generator = torch.manual_seed(0)
+
+    def draw(*shape):
+        return torch.randn(shape, generator=generator).requires_grad_()
+
+    queries = [draw(BATCH, HEADS, TOKENS, HEAD_DIMS) for _ in range(LAYERS)]
+    keys = [draw(BATCH, HEADS, TOKENS, HEAD_DIMS) for _ in range(LAYERS)]
+    return queries, keys, draw(BATCH, HEADS, LAYERS)
+
+
+def draw_maps(count):
+    return torch.rand(BATCH, count, PATCHES, generator=torch.manual_seed(1)).requires_grad_()
+
+
+def naive_matrix(queries, keys, weights):
+    """The mean over all heads of weight times softmax, row by row, (B, N, N)."""
+    matrix = torch.zeros(BATCH, TOKENS, TOKENS)
+    for image in range(BATCH):
+        for layer in range(LAYERS):
+            for head in range(HEADS):
+                query, key = queries[layer][image, head], keys[layer][image, head]
+                scores = (query @ key.T / HEAD_DIMS**0.5).exp().detach()
+                attention = scores / scores.sum(1, keepdim=True)
+                update = torch.zeros_like(matrix)
+                update[image] = attention
+                matrix = matrix + weights[image, head, layer] * update / (HEADS * LAYERS)
+    return matrix
+
+
+def patch_block(parts):
+    return naive_matrix(*parts)[:, CLASSES:, CLASSES:]
+
+
+def gradients(value, *inputs):
+    """Gradients of a fixed random projection of ``value``."""
+    probe = torch.randn(value.shape, generator=torch.manual_seed(2))
+    return torch.autograd.grad((value * probe).sum(), inputs)
+
+
+@pytest.mark.parametrize('mode', MODES)
+@pytest.mark.parametrize('classes', [None, [1], [2, 0], []])
+def test_class_to_patch(parts, mode, classes):
+    operator = fuse_attention(*parts, CLASSES, mode)
+    chosen = None if classes is None else torch.tensor(classes, dtype=torch.long)
+
+    rows = operator.class_to_patch(chosen)
+
+    expected = naive_matrix(*parts)[:, list(range(CLASSES)) if classes is None else classes]
+    torch.testing.assert_close(rows, expected[..., CLASSES:], rtol=0, atol=1e-5)
+    if classes != []:
+        assert_same_gradients(rows, expected[..., CLASSES:], parts[2])
+
+
+@pytest.mark.parametrize('mode', MODES)
+@pytest.mark.parametrize('count', [1, HEAD_DIMS, HEAD_DIMS + 1, 2 * HEAD_DIMS + 3])
+def test_propagate_also_more_maps_than_a_head_is_wide(parts, mode, count):
+    maps = draw_maps(count)
+
+    spread = fuse_attention(*parts, CLASSES, mode).propagate(maps)
+
+    expected = torch.einsum('bnm,bkm->bkn', patch_block(parts), maps)
+    torch.testing.assert_close(spread, expected, rtol=0, atol=1e-5)
+    assert_same_gradients(spread, expected, parts[2], maps)
+
+
+@pytest.mark.parametrize('mode', MODES)
+def test_propagate_no_maps(parts, mode):
+    spread = fuse_attention(*parts, CLASSES, mode).propagate(torch.zeros(BATCH, 0, PATCHES))
+    assert spread.shape == (BATCH, 0, PATCHES)
+
+
+@pytest.mark.parametrize('mode', MODES)
+@pytest.mark.parametrize('strip_elements', [1, 3 * BATCH * HEADS * TOKENS, 1 << 23])
+def test_propagated_mean_with_strips_of_any_height(parts, mode, strip_elements, monkeypatch):
+    monkeypatch.setattr(fused_attention, 'STRIP_ELEMENTS', strip_elements)
+    maps = draw_maps(HEAD_DIMS + 1)
+
+    mean = fuse_attention(*parts, CLASSES, mode).propagated_mean(maps)
+
+    expected = torch.einsum('bnm,bkm->bkn', patch_block(parts), maps).mean(2)
+    torch.testing.assert_close(mean, expected, rtol=0, atol=1e-5)
+    assert_same_gradients(mean, expected, parts[2], maps)
+
+
+def assert_same_gradients(value, expected, *inputs):
+    for mine, naive in zip(gradients(value, *inputs), gradients(expected, *inputs)):
+        torch.testing.assert_close(mine, naive, rtol=0, atol=1e-5)
+
+
+@pytest.mark.parametrize('mode', MODES)
+def test_queries_and_keys_get_no_gradient(parts, mode):
+    queries, keys, weights = parts
+    operator = fuse_attention(queries, keys, weights, CLASSES, mode)
+    maps = operator.class_to_patch()
+
+    (operator.propagate(maps).sum() + operator.propagated_mean(maps).sum()).backward()
+
+    assert all(tensor.grad is None for tensor in (*queries, *keys))
+    assert weights.grad.abs().min() > 0
+
+
+@pytest.mark.parametrize('mode', MODES)
+def test_half_precision_queries_stay_close(parts, mode):
+    """Under mixed precision queries and keys are narrower than the weights."""
+    queries, keys, weights = parts
+    narrow = [[tensor.bfloat16() for tensor in tensors] for tensors in (queries, keys)]
+    maps = draw_maps(2)
+
+    operator = fuse_attention(*narrow, weights.bfloat16(), CLASSES, mode)
+
+    expected = torch.einsum('bnm,bkm->bkn', patch_block(parts), maps)
+    spread = operator.propagate(maps.bfloat16()).float()
+    torch.testing.assert_close(spread, expected, rtol=0, atol=3e-2)
+
+
+@pytest.mark.parametrize(
+    ('tokens', 'learns', 'expected'),
+    [
+        (TOKENS, False, MaterializedFusedAttention),
+        (TOKENS - 1, False, StreamingFusedAttention),
+        (TOKENS, True, StreamingFusedAttention),
+    ],
+)
+def test_auto_builds_the_matrix_of_few_tokens_at_inference(
+    parts, tokens, learns, expected, monkeypatch
+):
+    monkeypatch.setattr(fused_attention, 'MATERIALIZED_TOKENS', tokens)
+    with torch.set_grad_enabled(learns):
+        assert type(fuse_attention(*parts, CLASSES, 'auto')) is expected
+
+
+def test_refuses_unknown_mode(parts):
+    with pytest.raises(ValueError, match="attention mode: expected one of .* got 'dense'"):
+        fuse_attention(*parts, CLASSES, 'dense')

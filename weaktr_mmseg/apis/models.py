@@ -1,0 +1,150 @@
+"""Trained networks of both stages, ready to predict."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping
+from pathlib import Path
+from typing import Any
+
+import torch
+from mmengine.config import Config
+from mmengine.registry import init_default_scope
+from mmengine.runner import CheckpointLoader
+from mmseg.apis import init_model
+from mmseg.registry import DATASETS, MODELS
+from torch import nn
+
+from ..models.checkpoint_guard import refuse_other_stage
+from ..utils.configs import complete_cam_stage
+from ..utils.errors import WeakTrInputError
+
+
+def build_segmentor(cfg: Config, checkpoint: str | Path, device: str = 'cpu') -> nn.Module:
+    """Builds the segmentor of a pipeline or of a retraining with mmseg's ``init_model``.
+
+    Args:
+        cfg: Its config.
+        checkpoint: Its trained weights.
+        device: Where it runs.
+
+    Returns:
+        The segmentor in evaluation mode with ``cfg`` and ``dataset_meta`` (``classes``,
+        ``palette``).
+
+    Raises:
+        WeakTrInputError: If the config has no segmentor or the checkpoint is not of this config.
+    """
+    init_default_scope(cfg.get('default_scope', 'mmseg'))
+    model_type = cfg.get('model', {}).get('type')
+    if model_type is None or model_type == 'WeakTrCAMSegmentor':
+        raise WeakTrInputError(
+            f'{cfg.filename}: expected the config of a pipeline or a segmentor, got the model '
+            f'{model_type}; maps of the CAM stage are drawn by tools/visualize_cams.py'
+        )
+    content = _read_checkpoint(checkpoint)
+    if 'test_pipeline' not in cfg:  # where init_model and inference_model look for it
+        cfg.test_pipeline = cfg.test_dataloader.dataset.pipeline
+    model = init_model(cfg, None, device=device)
+    _load(model, content['state_dict'], checkpoint)
+    model.dataset_meta = _dataset_meta(content, cfg.test_dataloader.dataset)
+    return model
+
+
+def cam_stage_config(cfg: Config) -> Config:
+    """Config of the CAM stage, from that of a pipeline or from its own.
+
+    Raises:
+        WeakTrInputError: If it is neither.
+    """
+    if cfg.get('cam_stage') is not None:
+        return Config(complete_cam_stage(cfg).to_dict(), filename=cfg.filename)
+    if cfg.get('model', {}).get('type') == 'WeakTrCAMSegmentor':
+        return cfg
+    raise WeakTrInputError(
+        f'{cfg.filename}: expected the config of a pipeline (cam_stage) or of a CAM stage '
+        f'(model WeakTrCAMSegmentor), got the model {cfg.get("model", {}).get("type")}'
+    )
+
+
+def build_cam_model(cfg: Config, checkpoint: str | Path, device: str = 'cpu') -> nn.Module:
+    """Builds the network of the CAM stage, which then also predicts coarse maps.
+
+    Args:
+        cfg: Config of the CAM stage.
+        checkpoint: Its trained weights.
+        device: Where it runs.
+
+    Returns:
+        The network in evaluation mode with ``dataset_meta``.
+
+    Raises:
+        WeakTrInputError: If the checkpoint is not of this config.
+    """
+    init_default_scope(cfg.get('default_scope', 'mmseg'))
+    content = _read_checkpoint(checkpoint)
+    model_cfg = dict(cfg.model, test_cfg=dict(cfg.model.get('test_cfg') or {}, coarse=True))
+    model = MODELS.build(model_cfg)
+    _load(model, content['state_dict'], checkpoint)
+    model.dataset_meta = _dataset_meta(content, cfg.test_dataloader.dataset)
+    return model.to(device).eval()
+
+
+def check_device(device: str) -> str:
+    """Gives the device back if PyTorch can use it.
+
+    Raises:
+        WeakTrInputError: If it cannot.
+    """
+    try:
+        torch.empty(1, device=device)
+    except (RuntimeError, AssertionError) as error:
+        reason = str(error).splitlines()[0]
+        raise WeakTrInputError(f'device {device!r} cannot be used: {reason}') from error
+    return device
+
+
+def _read_checkpoint(path: str | Path) -> dict[str, Any]:
+    if not Path(path).is_file():
+        raise WeakTrInputError(f'checkpoint {path}: no such file')
+    try:
+        content = CheckpointLoader.load_checkpoint(str(path), map_location='cpu')
+    except Exception as error:  # what arbitrary bytes raise is arbitrary, too
+        reason = (str(error).strip() or repr(error)).splitlines()[0]
+        raise WeakTrInputError(f'checkpoint {path}: cannot be read ({reason})') from error
+    if not isinstance(content, Mapping) or 'state_dict' not in content:
+        raise WeakTrInputError(f"checkpoint {path}: expected the key 'state_dict'")
+    return dict(content)
+
+
+def _load(model: nn.Module, state: Mapping[str, Any], path: str | Path) -> None:
+    """Loads all parameters or none: a network with a part at random predicts noise."""
+    try:
+        refuse_other_stage(model, state)
+        result = model.load_state_dict(state, strict=False)
+    except (RuntimeError, ValueError, AssertionError) as error:  # mmpretrain asserts
+        reason = ' '.join(str(error).split())[:300]
+        raise WeakTrInputError(f'checkpoint {path}: is not of this config: {reason}') from error
+    if result.missing_keys:
+        raise WeakTrInputError(
+            f'checkpoint {path}: is not of this config: it lacks {_some(result.missing_keys)}; '
+            f'it has {_some(result.unexpected_keys or ["nothing else"])}'
+        )
+
+
+def _some(names: Iterable[str]) -> str:
+    names = list(names)
+    return ', '.join(names[:2]) + (f' and {len(names) - 2} more' if len(names) > 2 else '')
+
+
+def _dataset_meta(content: Mapping[str, Any], dataset_cfg: dict) -> dict[str, Any]:
+    """Class names and colours, from the checkpoint or, if converted, from the data set."""
+    meta = (content.get('meta') or {}).get('dataset_meta')
+    if not meta:
+        dataset_class = DATASETS.get(dataset_cfg['type'])
+        meta = {**dataset_class.METAINFO, **(dataset_cfg.get('metainfo') or {})}
+    try:
+        return {key: meta[key] for key in ('classes', 'palette')}
+    except KeyError as error:
+        raise WeakTrInputError(
+            f'neither the checkpoint nor {dataset_cfg["type"]} names {error} of the data set'
+        ) from None

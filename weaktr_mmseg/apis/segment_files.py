@@ -1,0 +1,92 @@
+"""Segmentation of files: masks, overlays and class areas."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from PIL import Image
+
+from ..utils.files import atomic_path
+from ..utils.images import read_rgb
+from ..utils.masks import write_mask
+from ..utils.progress import progress_bar
+from .images import ImageFile, find_images
+from .segment import PhotoSegmentor, class_areas, overlay
+
+MASKS, OVERLAYS, AREAS_FILE = 'masks', 'overlays', 'areas.json'
+JPEG_QUALITY = 92
+
+
+def segment_files(
+    segmentor: PhotoSegmentor, inputs: Sequence[str | Path], out_dir: str | Path
+) -> dict[str, Any]:
+    """Segments images and writes what it finds.
+
+    ``out_dir`` gets ``masks/<name>.png`` (palette PNG at the size of the image, 0 background),
+    ``overlays/<name>.jpg`` and ``areas.json``, the returned content.
+
+    Args:
+        segmentor: Gives labels.
+        inputs: Images and folders of images; images in ``out_dir`` are passed over.
+        out_dir: Where the files go.
+
+    Returns:
+        ``classes``, ``colours`` (of masks and overlays), ``images`` (``file``, ``mask``,
+        ``overlay``, ``height``, ``width`` and ``areas``, the share of each class), ``mean_areas``
+        over the images, and ``failed`` (``file``, ``error``) for the images that cannot be read.
+
+    Raises:
+        WeakTrInputError: If an input does not exist or a folder has no image.
+    """
+    out = Path(out_dir)
+    files = find_images(inputs, exclude=out)
+    classes = list(segmentor.model.dataset_meta['classes'])
+    images, failed = [], []
+    for file in progress_bar(files, desc='Segmenting'):
+        try:
+            image = read_rgb(str(file.path))
+        except (OSError, ValueError) as error:
+            failed.append(dict(file=str(file.path), error=str(error)))
+            continue
+        images.append(_segment(segmentor, file, image, out))
+    total = {
+        name: float(np.mean([entry['areas'].get(name, 0.0) for entry in images]))
+        for name in classes
+        if any(name in entry['areas'] for entry in images)
+    }
+    colours = {
+        name: '#{:02x}{:02x}{:02x}'.format(*colour)
+        for name, colour in zip(classes, segmentor.model.dataset_meta['palette'])
+    }
+    content = dict(classes=classes, colours=colours, images=images, mean_areas=total, failed=failed)
+    with atomic_path(out / AREAS_FILE) as temporary:
+        temporary.write_text(json.dumps(content, indent=1) + '\n', encoding='utf-8')
+    return content
+
+
+def _segment(
+    segmentor: PhotoSegmentor, file: ImageFile, image: np.ndarray, out: Path
+) -> dict[str, Any]:
+    labels = segmentor(image)
+    palette = segmentor.model.dataset_meta['palette']
+    mask, picture = f'{MASKS}/{file.name}.png', f'{OVERLAYS}/{file.name}.jpg'
+    write_mask(out / mask, labels, palette)
+    with atomic_path(out / picture) as temporary:
+        Image.fromarray(overlay(image, labels, palette)).save(
+            temporary, format='JPEG', quality=JPEG_QUALITY
+        )
+    return dict(
+        file=str(file.path),
+        mask=mask,
+        overlay=picture,
+        height=image.shape[0],
+        width=image.shape[1],
+        areas={
+            name: round(share, 6)
+            for name, share in class_areas(labels, segmentor.model.dataset_meta['classes']).items()
+        },
+    )

@@ -1,0 +1,131 @@
+"""Checks of the number of classes in the model and in its checkpoints."""
+
+from __future__ import annotations
+
+import os.path as osp
+from collections.abc import Iterator, Mapping
+
+import torch
+from mmengine.config import Config
+
+from ..checkpoints.safe_load import load_file
+from .problems import Report
+
+#: Parameter -> (dimension of the classes, whether the background is one of them). A class token of
+#: one class is an ImageNet checkpoint's, which is repeated for every class.
+CLASS_PARAMETERS = {
+    'cls_token': (1, False),
+    'cam_head.classifier.weight': (0, False),
+    'decode_head.cls_emb': (1, True),
+}
+_ORIGINAL_COCO = (90, 91)
+
+
+def check_class_counts(model: Mapping, where: str, num_classes: int, report: Report) -> None:
+    """Compare the class numbers of a model config with the data.
+
+    Args:
+        model: Config of the model.
+        where: Its place in the config.
+        num_classes: Number of classes of the data, background included.
+        report: Gets a problem for every number that differs.
+    """
+    expected = {'backbone': num_classes - 1, 'cam_head': num_classes - 1}
+    if 'cam_head' not in model:  # a segmentor; its backbone knows no classes
+        expected = {'decode_head': num_classes}
+    for part, number in expected.items():
+        heads = model.get(part)
+        for head in heads if isinstance(heads, (list, tuple)) else [heads or {}]:
+            if head.get('num_classes', number) != number:
+                kind = 'with background' if part == 'decode_head' else 'foreground'
+                report.error(
+                    'model-classes',
+                    f'{where}.{part}.num_classes',
+                    f'is {head["num_classes"]}, the data has {number} classes ({kind})',
+                )
+
+
+def check_checkpoints(cfg: Config, where: str, num_classes: int, report: Report) -> None:
+    """Compare the classes in the checkpoints that a config names with the data.
+
+    Files behind a URL are left alone. Checkpoints are read as tensors only.
+
+    Args:
+        cfg: Config of one stage.
+        where: Its place in the config.
+        num_classes: Number of classes of the data, background included.
+        report: Gets a problem for every checkpoint that is missing or has other classes.
+    """
+    for key, path in _checkpoints(cfg, where):
+        if '://' in path:
+            continue
+        if not osp.isfile(path):
+            report.error('checkpoint', key, f'file not found: {path}')
+            continue
+        try:
+            shapes = read_shapes(path)
+        except ValueError as error:
+            report.error('checkpoint', path, error)
+            continue
+        _check_shapes(path, shapes, num_classes, 'cam_head' in cfg.model, report)
+
+
+def read_shapes(path: str) -> dict[str, tuple[int, ...]]:
+    """Shapes of the parameters in a checkpoint, without running anything in it.
+
+    Raises:
+        ValueError: If the file is no checkpoint of tensors.
+    """
+    content = load_file(path)
+    for key in ('state_dict', 'model'):
+        content = content.get(key, content) if isinstance(content, Mapping) else content
+    if not isinstance(content, Mapping):
+        raise ValueError(f'expected parameters by name, got {type(content).__name__}')
+    return {k: tuple(v.shape) for k, v in content.items() if isinstance(v, torch.Tensor)}
+
+
+def _check_shapes(
+    path: str,
+    shapes: Mapping[str, tuple[int, ...]],
+    num_classes: int,
+    is_cam_stage: bool,
+    report: Report,
+) -> None:
+    for name, shape in shapes.items():
+        for ending, (dim, has_background) in CLASS_PARAMETERS.items():
+            if name != ending and not name.endswith(f'.{ending}'):
+                continue
+            if ending == 'cls_token' and (shape[dim] == 1 or not is_cam_stage):
+                continue
+            expected = num_classes if has_background else num_classes - 1
+            if shape[dim] != expected:
+                hint = (
+                    '; it has COCO category ids with gaps and must be converted'
+                    if shape[dim] in _ORIGINAL_COCO and num_classes == 81
+                    else ''
+                )
+                message = f'{name} has {shape[dim]} classes, the data has {expected}{hint}'
+                report.error('checkpoint-classes', path, message)
+
+
+def _checkpoints(cfg: Config, where: str) -> Iterator[tuple[str, str]]:
+    """All ``(key, checkpoint)`` of a stage: ``load_from`` and every ``Pretrained`` init_cfg in use.
+
+    ``retrain_from_cam_vit`` replaces that of the segmentor's encoder.
+    """
+    if cfg.get('load_from'):
+        yield f'{where}load_from', cfg.load_from
+    for key, path in _pretrained(cfg.get('model'), f'{where}model'):
+        if not (cfg.get('retrain_from_cam_vit') and key == 'model.backbone.init_cfg.checkpoint'):
+            yield key, path
+
+
+def _pretrained(node: object, where: str) -> Iterator[tuple[str, str]]:
+    if isinstance(node, Mapping):
+        if node.get('type') == 'Pretrained' and node.get('checkpoint'):
+            yield f'{where}.checkpoint', node['checkpoint']
+        for key, child in node.items():
+            yield from _pretrained(child, f'{where}.{key}')
+    elif isinstance(node, (list, tuple)):
+        for index, child in enumerate(node):
+            yield from _pretrained(child, f'{where}.{index}')

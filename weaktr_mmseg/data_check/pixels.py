@@ -1,0 +1,167 @@
+"""Checks that open every image and mask."""
+
+from __future__ import annotations
+
+import hashlib
+import os.path as osp
+from collections.abc import Sequence
+from concurrent.futures import ThreadPoolExecutor
+from typing import Callable, NamedTuple, TypeVar
+
+import numpy as np
+from PIL import Image
+
+from ..datasets.coco14 import WeakTrCOCO14Dataset
+from ..datasets.coco_categories import has_original_ids
+from ..utils.images import decode_image
+from ..utils.masks import read_mask
+from ..utils.progress import progress_bar
+from .lists import Listing
+from .problems import Report
+
+Facts = TypeVar('Facts')
+MIN_SIDE = 16  # pixels: smaller images do not fill one patch
+
+
+class ImageFacts(NamedTuple):
+    """What one look at an image file gives."""
+
+    size: tuple[int, int] | None  # height, width as trained on; None if unreadable
+    digest: bytes
+    problem: str
+
+
+class MaskFacts(NamedTuple):
+    """What one look at a mask file gives."""
+
+    size: tuple[int, int] | None
+    ids: tuple[int, ...]
+    palette: list[list[int]] | None  # colours of the ids, None for a grayscale file
+    problem: str
+
+
+def check_pixels(
+    listings: Sequence[Listing], report: Report, workers: int = 4, progress: bool = True
+) -> None:
+    """Open every image and mask once, in parallel.
+
+    Args:
+        listings: The data sets.
+        report: Gets a problem for every file that is unreadable, of a wrong size or form, has
+            unknown ids, or has the content of another file.
+        workers: Number of threads; decoding runs outside the interpreter lock.
+        progress: Show a progress bar.
+    """
+    images = sorted({path for listing in listings for path in listing.images.values()})
+    masks = sorted({path for listing in listings for path in listing.masks.values()})
+    image_facts = dict(zip(images, _run(inspect_image, images, 'images', workers, progress)))
+    mask_facts = dict(zip(masks, _run(inspect_mask, masks, 'masks', workers, progress)))
+    for path, facts in image_facts.items():
+        if facts.size is None:
+            report.error('image-unreadable', path, facts.problem)
+        elif min(facts.size) < MIN_SIDE:
+            report.warning('image-small', path, f'has the size {facts.size}, below {MIN_SIDE} px')
+    for listing in listings:
+        for sample_id, mask in listing.masks.items():
+            image = image_facts[listing.images[sample_id]]
+            _check_mask(listing, sample_id, mask, mask_facts[mask], image, report)
+    _check_copies(listings, image_facts, report)
+
+
+def inspect_image(path: str) -> ImageFacts:
+    """Decode an image as training does."""
+    try:
+        with open(path, 'rb') as file:
+            data = file.read()
+        size = decode_image(data, path).shape[:2]
+    except (OSError, ValueError) as error:
+        return ImageFacts(None, b'', str(error).replace(f'cannot read image {path}: ', ''))
+    return ImageFacts(size, hashlib.blake2b(data, digest_size=16).digest(), '')
+
+
+def inspect_mask(path: str) -> MaskFacts:
+    """Read the size, the ids and the colours of a mask."""
+    try:
+        labels = read_mask(path)
+        with Image.open(path) as image:
+            colours = image.getpalette('RGB') if image.mode == 'P' else None
+    except (OSError, ValueError) as error:
+        return MaskFacts(None, (), None, str(error).replace(f'{path}: ', ''))
+    ids = np.flatnonzero(np.bincount(labels.ravel(), minlength=256)).tolist()
+    palette = None if colours is None else [colours[3 * i : 3 * i + 3] for i in ids]
+    return MaskFacts(labels.shape, tuple(ids), palette, '')
+
+
+def _check_mask(
+    listing: Listing,
+    sample_id: str,
+    path: str,
+    facts: MaskFacts,
+    image: ImageFacts,
+    report: Report,
+) -> None:
+    if facts.problem:
+        report.error('mask-unreadable', path, facts.problem)
+        return
+    if image.size is not None and facts.size != image.size:
+        turned = ' (the image is rotated by its EXIF tag)' if facts.size == image.size[::-1] else ''
+        report.error('mask-size', path, f'is {facts.size}, its image is {image.size}{turned}')
+    dataset = listing.dataset
+    num_classes = len(listing.meta['classes'])
+    labels = None if listing.labels is None else listing.labels.get(sample_id, [])
+    if isinstance(dataset, WeakTrCOCO14Dataset) and has_original_ids(facts.ids, labels):
+        report.error('mask-91-ids', path, 'has COCO category ids with gaps, expected 0..80')
+        return
+    unknown = [i for i in facts.ids if i >= num_classes and i != dataset.ignore_index]
+    if unknown:
+        report.error('mask-ids', path, f'has ids {unknown}, expected 0..{num_classes - 1} or 255')
+        return
+    foreground = [i for i in facts.ids if 0 < i < num_classes]
+    if labels is not None:
+        names = [listing.meta['classes'][i] for i in foreground if i - 1 not in labels]
+        if names:
+            report.warning('mask-label', path, f'shows {names}, which the image label lacks')
+    _check_palette(listing.meta['palette'], path, facts, report)
+
+
+def _check_palette(
+    expected: Sequence[Sequence[int]], path: str, facts: MaskFacts, report: Report
+) -> None:
+    for class_id, colour in zip(facts.ids, facts.palette or ()):
+        if class_id < len(expected) and list(expected[class_id]) != colour:
+            report.warning(
+                'mask-palette',
+                path,
+                f'draws id {class_id} as {colour}, the data set as {list(expected[class_id])}: '
+                'are the ids those of the class list?',
+            )
+            return
+
+
+def _check_copies(
+    listings: Sequence[Listing], facts: dict[str, ImageFacts], report: Report
+) -> None:
+    """Report files of equal content; an error if one is trained on and the other scored."""
+    first: dict[bytes, str] = {}
+    trained, scored = set(), set()
+    for listing in listings:
+        if 'train_dataloader' in listing.name:
+            trained |= set(listing.images.values())
+        else:
+            scored |= {listing.images[i] for i in listing.masks}
+    held_out = scored - trained
+    for path, fact in facts.items():
+        other = first.setdefault(fact.digest, path)
+        if other == path or fact.problem:
+            continue
+        leaks = any(a in trained and b in held_out for a, b in ((path, other), (other, path)))
+        add = report.error if leaks else report.warning
+        add('image-copy', path, f'has the content of {osp.relpath(other, osp.dirname(path))}')
+
+
+def _run(
+    work: Callable[[str], Facts], paths: Sequence[str], unit: str, workers: int, progress: bool
+) -> list[Facts]:
+    with ThreadPoolExecutor(max(1, workers)) as pool:
+        done = pool.map(work, paths)
+        return list(progress_bar(done, len(paths), unit) if progress else done)

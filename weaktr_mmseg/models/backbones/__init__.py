@@ -1,0 +1,12 @@
+"""Encoders of both stages."""
+
+from .segmenter_eva02 import WeakTrEVA02
+from .segmenter_vit import WeakTrSegmenterViT
+from .weaktr_vit import WeakTrFeatures, WeakTrViT
+
+__all__ = [
+    'WeakTrEVA02',
+    'WeakTrFeatures',
+    'WeakTrSegmenterViT',
+    'WeakTrViT',
+]

@@ -1,0 +1,155 @@
+"""Plain vision transformer with one class token per class and adaptive attention fusion."""
+
+from __future__ import annotations
+
+from typing import NamedTuple
+
+import torch
+from mmpretrain.models.backbones import VisionTransformer
+from mmseg.registry import MODELS
+from torch import Tensor, nn
+
+from ...utils.errors import WeakTrInputError
+from ..fusions.adaptive_fusion import AdaptiveAttentionFusion
+from ..fusions.attention_history import AttentionHistory
+from ..fusions.fused_attention import MODES, FusedAttention, fuse_attention
+from .lean_layer import add_attention, add_feed_forward, attend, use_plain_drop_rates
+from .mimetic_init import mimetic_init_
+from .patch_whitening import whiten_patches_
+from .position_embedding import resize_by_factor
+
+
+class WeakTrFeatures(NamedTuple):
+    """What the backbone gives to the CAM head.
+
+    Attributes:
+        class_tokens: Class tokens of the last block, (B, C, E).
+        patch_map: Patch tokens of the last block as a map, (B, E, h, w).
+        attention: Fused attention of all heads as an operator.
+    """
+
+    class_tokens: Tensor
+    patch_map: Tensor
+    attention: FusedAttention
+
+
+@MODELS.register_module()
+class WeakTrViT(VisionTransformer):
+    """Vision transformer of the CAM stage.
+
+    Differs from its parent in four points (WeakTr, arXiv 2304.01184, sections 3.1 and 3.2): there
+    are ``num_classes`` class tokens, the last block is not normalised, the position grid is
+    resized by :func:`resize_by_factor`, and the attention of all heads is fused with learned
+    weights. Fusion sees detached queries, keys and outputs, so it does not train the blocks.
+
+    Args:
+        num_classes: Number of foreground classes ``C``.
+        fusion: Arguments of :class:`AdaptiveAttentionFusion`: ``reduction``,
+            ``feature_reduction``, ``pooling``.
+        attention_mode: How products with the fused attention are computed: ``'streaming'``,
+            ``'materialized'`` or ``'auto'``.
+        mimetic_gain: If given, :meth:`init_weights` prepares the network for training from
+            scratch with :func:`mimetic_init_` at this gain.
+        patch_whitening: If given, :meth:`init_weights` sets the patch embedding with
+            :func:`whiten_patches_` at this floor, which helps training from scratch.
+        patch_cfg: Options of the patch embedding; sides that are no multiple of the patch are
+            floored unless ``padding`` says otherwise.
+        kwargs: Arguments of mmpretrain's ``VisionTransformer``.
+
+    Raises:
+        WeakTrInputError: If ``num_classes`` or ``attention_mode`` is out of range, or the training
+            size is not square.
+    """
+
+    def __init__(
+        self,
+        num_classes: int,
+        fusion: dict | None = None,
+        attention_mode: str = 'auto',
+        mimetic_gain: float | None = None,
+        patch_whitening: float | None = None,
+        patch_cfg: dict | None = None,
+        **kwargs,
+    ) -> None:
+        if num_classes < 1:
+            raise WeakTrInputError(f'num_classes: expected at least 1, got {num_classes}')
+        if attention_mode not in MODES:
+            raise WeakTrInputError(
+                f'attention_mode: expected one of {MODES}, got {attention_mode!r}'
+            )
+        self.num_extra_tokens = num_classes
+        super().__init__(
+            final_norm=False,
+            out_type='raw',
+            patch_cfg={'padding': 0, **(patch_cfg or {})},
+            **kwargs,
+        )
+        if self.img_size[0] != self.img_size[1]:
+            raise WeakTrInputError(f'img_size: expected a square, got {self.img_size}')
+        use_plain_drop_rates(self.layers)
+        self.num_classes = num_classes
+        self.attention_mode = attention_mode
+        self.mimetic_gain = mimetic_gain
+        self.patch_whitening = patch_whitening
+        self.cls_token = nn.Parameter(torch.zeros(1, num_classes, self.embed_dims))
+        heads = self.arch_settings['num_heads']
+        self.attention_fusion = AdaptiveAttentionFusion(
+            self.num_layers, heads, self.embed_dims // heads, **(fusion or {})
+        )
+
+    def init_weights(self) -> None:
+        """Initialises as the parent does, with distinct class tokens."""
+        super().init_weights()
+        if isinstance(self.init_cfg, dict) and self.init_cfg['type'] == 'Pretrained':
+            return
+        nn.init.trunc_normal_(self.cls_token, std=0.02)
+        if self.mimetic_gain is not None:
+            mimetic_init_(self, self.mimetic_gain)
+        if self.patch_whitening is not None:
+            whiten_patches_(self.patch_embed.projection, self.patch_whitening)
+
+    def forward(self, images: Tensor) -> WeakTrFeatures:
+        """Encodes normalised images.
+
+        Args:
+            images: Float (B, 3, H, W); sides are floored to multiples of the patch.
+
+        Returns:
+            The features of the last block and the fused attention.
+        """
+        tokens, grid = self.patch_embed(images)
+        tokens = torch.cat((self.cls_token.expand(len(tokens), -1, -1), tokens), dim=1)
+        tokens = tokens + self.position_embedding(grid, images.shape[-2:])
+        tokens = self.pre_norm(self.drop_after_pos(tokens))
+
+        history, pooled = AttentionHistory(self.num_layers), []
+        for layer in self.layers:
+            query, key, output = attend(layer.attn, layer.ln1(tokens))
+            tokens = add_attention(layer.attn, tokens, output)
+            tokens = add_feed_forward(layer.ffn, tokens, layer.ln2(tokens))
+            history.append(query, key)
+            pooled.append(self.attention_fusion.pool(output))
+
+        weights = self.attention_fusion(pooled)
+        attention = fuse_attention(
+            history.queries, history.keys, weights, self.num_classes, self.attention_mode
+        )
+        patches = tokens[:, self.num_classes :].transpose(1, 2).unflatten(2, tuple(grid))
+        return WeakTrFeatures(tokens[:, : self.num_classes], patches, attention)
+
+    def position_embedding(self, grid: tuple[int, int], image_size: tuple[int, int]) -> Tensor:
+        """Position embeddings of class tokens and patches at a given input size.
+
+        Args:
+            grid: Number of patches (h, w).
+            image_size: Height and width of the image in pixels.
+
+        Returns:
+            (1, C + h * w, E): as trained for a square image of the trained grid, else resized.
+        """
+        if tuple(grid) == tuple(self.patch_resolution) and image_size[0] == image_size[1]:
+            return self.pos_embed
+        classes, patches = self.pos_embed.split(
+            (self.num_classes, self.pos_embed.size(1) - self.num_classes), dim=1
+        )
+        return torch.cat((classes, resize_by_factor(patches, grid)), dim=1)

@@ -1,0 +1,237 @@
+"""The second stage: class activation maps of the trained network, and masks made from them."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+import torch
+from mmengine.config import Config
+from mmengine.dist import all_reduce, barrier, get_dist_info, get_world_size, is_main_process
+from mmengine.logging import print_log
+from mmengine.runner import Runner
+from mmseg.registry import METRICS
+from torch.utils.data import DataLoader
+
+from ..checkpoints.io import parameters_digest
+from ..evaluation.cam_metric import OTSU
+from ..evaluation.score_files import confusion_scores, write_scores
+from ..pseudo_labels.generate import (
+    CAM_FOLDER,
+    MASK_FOLDER,
+    LabelRule,
+    MaskSample,
+    mean_iou,
+    rule_options,
+    write_masks,
+)
+from ..utils.errors import WeakTrInputError
+from ..utils.files import remove_leftovers, write_json
+from ..utils.images import read_rgb
+from ..utils.progress import progress_bar
+from . import stage_configs as stages
+from .generation_estimate import GenerationEstimate
+from .pending_batches import PredictionFiles
+from .stored_predictions import StoredPredictions
+
+CAM_VERSION = 1  # grows when an equal network gives other maps than before
+COARSE_FOLDER = 'coarse'
+RECORD_FILE = 'pseudo_labels.json'
+EXAMPLES = 6  # images that the report shows
+MASK_LOADERS = ('LoadAnnotations', 'LoadOptionalMask')
+# Name in the summary of each score of the metric.
+SCORES = dict(
+    cam_coarse_miou='cam/coarse_miou',
+    cam_coarse_miou_oracle='cam/coarse_miou_oracle',
+    cam_fused_miou='cam/fused_miou',
+    cam_fused_miou_oracle='cam/fused_miou_oracle',
+    image_map='cam/image_map',
+)
+
+
+@dataclass
+class PseudoLabels:
+    """What the stage gives besides its files.
+
+    Attributes:
+        threshold: Background score of the masks.
+        chosen_by: ``'fixed'`` by the config, or ``'label-free'`` from the maps alone.
+        metrics: Scores by the names of ``summary.json``, in percent; None where no mask is known.
+    """
+
+    threshold: float
+    chosen_by: str
+    metrics: dict[str, float | None] = field(default_factory=dict)
+
+
+def generate_pseudo_labels(cfg: Config, checkpoint: str, folder: str | Path) -> PseudoLabels:
+    """Writes the maps and masks of the split that ``test_dataloader`` of the CAM stage names.
+
+    Every process of a distributed run calls it and writes its share. Files that an interrupted run
+    left are kept if they are whole and were made from the same network, data and rule; all scores
+    come from the files, so they do not depend on who wrote them when.
+
+    Args:
+        cfg: A resolved pipeline, see :func:`stage_configs.resolve_pipeline`; read are
+            ``cam_stage``, ``pseudo_labels`` and what all stages share.
+        checkpoint: Trained network of the CAM stage.
+        folder: Gets ``cams/<sample_id>.npz``, ``masks/<sample_id>.png``, and, to score the coarse
+            maps of images with a mask, ``coarse/<sample_id>.npz``.
+
+    Raises:
+        WeakTrInputError: If Otsu's method shall find the threshold in maps that are all alike, or
+            the disk is too small.
+    """
+    folder = Path(folder)
+    files = PredictionFiles(
+        cams=str(folder / CAM_FOLDER),
+        coarse=str(folder / COARSE_FOLDER) if _predicts_coarse(cfg) else None,
+        config_hash=cam_config_hash(cfg, checkpoint),
+        threshold=cfg.pseudo_labels.get('threshold', OTSU),
+    )
+    if is_main_process():  # nobody writes before all have looked for finished files
+        for kind in (CAM_FOLDER, COARSE_FOLDER, MASK_FOLDER):
+            remove_leftovers(folder / kind)
+    dataset = _predict(cfg, checkpoint, files, folder)
+    scores = _score(cfg, dataset, files, folder)
+    if 'cam/threshold' not in scores:
+        raise WeakTrInputError(
+            'pseudo_labels.threshold: all maps are alike, so Otsu finds none; set a number'
+        )
+    metrics = {name: scores.get(key) for name, key in SCORES.items()}
+    threshold = scores['cam/threshold']
+    metrics['pseudo_label_miou'] = _write_masks(cfg.pseudo_labels, dataset, threshold, folder)
+    metrics.update(_score_split(cfg, checkpoint, folder))
+    chosen_by = 'label-free' if files.threshold == OTSU else 'fixed'
+    if is_main_process():
+        record = dict(
+            threshold=dict(value=threshold, chosen_by=chosen_by),
+            rule=rule_options(cfg.pseudo_labels),
+            metrics=metrics,
+            images=len(dataset),
+            checkpoint=str(checkpoint),
+            config_hash=files.config_hash,
+        )
+        write_json(folder / RECORD_FILE, record)
+    return PseudoLabels(threshold, chosen_by, metrics)
+
+
+def cam_config_hash(cfg: Config, checkpoint: str | Path) -> str:
+    """Identifies what maps depend on besides image and labels, in 16 characters.
+
+    That is the network with its parameters and the pipeline of the test data, such as the scales.
+    Names of classes stand in the files themselves.
+
+    Args:
+        cfg: A resolved pipeline.
+        checkpoint: Trained network of the CAM stage.
+    """
+    stage = cfg.cam_stage
+    model = {key: value for key, value in stage['model'].items() if key != 'init_cfg'}
+    pipeline = without_masks(stage['test_dataloader']['dataset'].get('pipeline', []))
+    config = json.dumps((CAM_VERSION, model, pipeline), sort_keys=True, default=str)
+    digest = hashlib.blake2b(config.encode(), digest_size=8)
+    digest.update(parameters_digest(checkpoint))
+    return digest.hexdigest()
+
+
+def without_masks(pipeline: list[dict]) -> list[dict]:
+    """The transforms of a pipeline but those that load masks."""
+    return [step for step in pipeline if step['type'] not in MASK_LOADERS]
+
+
+def _predicts_coarse(cfg: Config) -> bool:
+    return bool((cfg.cam_stage['model'].get('test_cfg') or {}).get('coarse'))
+
+
+def _predict(cfg: Config, checkpoint: str, files: PredictionFiles, folder: Path) -> Any:
+    """Predicts what is missing; returns the data set."""
+    evaluator = [dict(type='WeakTrCAMWriter', folder=files.cams, config_hash=files.config_hash)]
+    if files.coarse is not None:
+        counter = dict(files._asdict(), type='WeakTrCoarseCounter', folder=files.coarse)
+        del counter['cams'], counter['coarse']
+        evaluator.insert(0, counter)  # so that a CAM file is the last of its image
+    stage = stages.cam_inference_config(cfg, checkpoint, evaluator)
+    stage.work_dir = str(folder)
+    for recorder in stages.find_configs(stage.custom_hooks, 'WeakTrHeadWeightHook'):
+        recorder['file'] = str(folder / Path(recorder['file']).name)
+    workers = cfg.pseudo_labels.get('workers', 0)
+    stage.test_dataloader['batch_sampler'] = dict(
+        type='WeakTrPendingBatchSampler', files=files._asdict(), workers=workers
+    )
+    runner = Runner.from_cfg(stage)
+    loader = runner.test_loop.dataloader
+    pending = torch.tensor(sum(len(batch) for batch in loader.batch_sampler))
+    all_reduce(pending)
+    total = len(loader.dataset)
+    if not pending:
+        print_log(f'CAMs of all {total:,} images are there', logger='current')
+        return loader.dataset
+    rule = LabelRule(0.5, **rule_options(cfg.pseudo_labels))
+    processes = max(workers, 1) * get_world_size()
+    runner.register_hook(GenerationEstimate(Path(files.cams), rule, int(pending), total, processes))
+    runner.test()
+    barrier()
+    return loader.dataset
+
+
+def _score(cfg: Config, dataset: Any, files: PredictionFiles, folder: Path) -> dict[str, float]:
+    """Scores the files; the masks of the data set have no part in the threshold."""
+    metric = METRICS.build(
+        dict(stages.cam_metric(cfg), score_file=str(folder / 'scores_train.json'))
+    )
+    metric.dataset_meta = dataset.metainfo
+    stored = StoredPredictions(dataset, files)
+    loader = DataLoader(stored, batch_size=None, num_workers=cfg.pseudo_labels.get('workers', 0))
+    for sample in progress_bar(loader, len(stored), 'Scoring CAMs'):
+        metric.process(None, [sample])
+    return metric.evaluate(len(dataset))
+
+
+def _score_split(cfg: Config, checkpoint: str, folder: Path) -> dict[str, float | None]:
+    stage = stages.score_split_config(cfg, checkpoint)
+    if stage is None:
+        return {}
+    return dict(val_cam_miou_oracle=Runner.from_cfg(stage).test().get('cam/fused_miou_oracle'))
+
+
+def _write_masks(options: dict, dataset: Any, threshold: float, folder: Path) -> float | None:
+    """Writes this process's share of the masks; returns the mIoU of all, if known."""
+    rank, world_size = get_dist_info()
+    samples = [
+        _mask_sample(dataset.get_data_info(index), folder)
+        for index in range(rank, len(dataset), world_size)
+    ]
+    confusion = torch.from_numpy(
+        write_masks(
+            samples,
+            LabelRule(threshold, **rule_options(options)),
+            dataset.metainfo['palette'],
+            read_rgb,
+            workers=options.get('workers', 0),
+        )
+    )
+    all_reduce(confusion)
+    barrier()
+    if is_main_process():
+        scores = confusion_scores(confusion.numpy()) if confusion.any() else {}
+        shown = samples[:: max(1, len(samples) // EXAMPLES)][:EXAMPLES]
+        examples = [
+            dict(img_path=s.image, mask=str(Path(s.mask).relative_to(folder)), seg_map_path=s.truth)
+            for s in shown
+        ]
+        meta = {key: list(dataset.metainfo[key]) for key in ('classes', 'palette')}
+        write_scores(folder / 'scores_masks.json', dict(meta, **scores, examples=examples))
+    return mean_iou(confusion.numpy()) if confusion.any() else None
+
+
+def _mask_sample(info: dict, folder: Path) -> MaskSample:
+    return MaskSample(
+        image=info['img_path'],
+        cams=str(folder / CAM_FOLDER / f'{info["sample_id"]}.npz'),
+        mask=str(folder / MASK_FOLDER / f'{info["sample_id"]}.png'),
+        truth=info.get('seg_map_path'),
+    )

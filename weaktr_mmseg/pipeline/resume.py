@@ -1,0 +1,163 @@
+"""Which stages of a pipeline are finished, go on, or start."""
+
+from __future__ import annotations
+
+import gc
+import time
+from pathlib import Path
+from typing import Any, Callable
+
+from mmengine.logging import print_log
+
+from ..engine.checkpoint_files import latest_checkpoint
+from ..engine.main_process import decide
+from ..utils.errors import WeakTrInputError
+from ..utils.files import remove_leftovers
+from .run_state import STATE_FILE, RunState, in_one_line
+from .stage_configs import CAM_DIR, PSEUDO_LABEL_DIR, RETRAIN_DIR
+from .stage_inputs import digest
+
+SUMMARY_FILE = 'summary.json'
+FORMER = 'former_run_{}'
+# Where each stage writes.
+FOLDERS = dict(cam=CAM_DIR, pseudo_labels=PSEUDO_LABEL_DIR, retrain=RETRAIN_DIR)
+
+
+class ResumableStages:
+    """Runs each stage unless it has finished from the same inputs.
+
+    With ``resume``, a finished stage is passed over, an unfinished one goes on in its folder, and
+    one whose inputs the user changed is refused with the names of the changed keys, or, with
+    ``accept_changes``, started anew; its former folder is moved aside. Stages whose inputs changed
+    because an earlier stage ran anew start anew as well.
+
+    Without ``resume``, a finished run in the folder is moved aside, whole; an unfinished one is
+    refused, so that training is not lost by forgetting ``--resume``.
+
+    Args:
+        work_dir: Folder of the pipeline; the caller holds its lock.
+        resume: Whether to go on with what is there.
+        accept_changes: Whether stages may start anew because their inputs changed.
+
+    Raises:
+        WeakTrInputError: If the folder holds a run that can be neither continued nor replaced.
+    """
+
+    def __init__(self, work_dir: Path, resume: bool, accept_changes: bool = False) -> None:
+        self.work_dir = work_dir
+        self.accept_changes = accept_changes
+        self.state = RunState(work_dir)
+        self._former: Path | None = None
+        decide(self._open, resume)
+
+    def run(
+        self,
+        stage: str,
+        inputs: Callable[[], dict[str, Any]],
+        work: Callable[[bool], dict[str, Any]],
+        intact: Callable[[dict[str, Any]], bool] = lambda results: True,
+    ) -> dict[str, Any]:
+        """Gives the results of a stage, from the state or by running it.
+
+        Args:
+            stage: Its name.
+            inputs: Gives what its result depends on; called in the main process.
+            work: Runs it; is told whether to go on with what its folder holds.
+            intact: Whether the files of finished results are still there.
+
+        Returns:
+            The results: plain values. ``seconds`` of this session and a digest of the ``inputs``
+            are added.
+        """
+        results, goes_on = decide(self._begin, stage, inputs, intact)
+        if results is not None:
+            print_log(f'WeakTr stage {stage!r} has finished before', logger='current')
+            return results
+        print_log(f'WeakTr stage {stage!r} {"goes on" if goes_on else "starts"}', logger='current')
+        start = time.perf_counter()
+        results = work(goes_on)
+        results['seconds'] = round(time.perf_counter() - start, 1)
+        gc.collect()
+        return decide(self._finish, stage, results)
+
+    def _open(self, resume: bool) -> None:
+        """Reads the state that is gone on with, or makes way for a new one."""
+        state = RunState.load(self.work_dir)
+        present = [name for name in FOLDERS.values() if (self.work_dir / name).exists()]
+        finished = (self.work_dir / SUMMARY_FILE).is_file()
+        if resume and state is not None:
+            self.state = state
+        elif resume and present:
+            raise WeakTrInputError(
+                f'{self.work_dir} holds {", ".join(present)} but no {STATE_FILE} that says from '
+                'what they were made; choose another --work-dir'
+            )
+        elif finished:
+            self._move_aside([*present, STATE_FILE, SUMMARY_FILE])
+        elif self._is_worth_keeping(state, present):
+            raise WeakTrInputError(
+                f'{self.work_dir} holds an unfinished run: continue it with --resume, or choose '
+                'another --work-dir'
+            )
+        self._remove_leftovers(present)
+
+    def _is_worth_keeping(self, state: RunState | None, present: list[str]) -> bool:
+        if state is not None and any(state.results(stage) for stage in state.stages):
+            return True
+        return any(latest_checkpoint(self.work_dir / name) for name in present)
+
+    def _begin(
+        self,
+        stage: str,
+        inputs: Callable[[], dict[str, Any]],
+        intact: Callable[[dict[str, Any]], bool],
+    ) -> tuple[dict[str, Any] | None, bool]:
+        """Results of a finished stage, and whether an unfinished one goes on."""
+        now = inputs()
+        changes, upstream = self.state.changes(stage, now)
+        if changes and not self.accept_changes:
+            raise WeakTrInputError(
+                f'{self.work_dir}: inputs of stage {stage!r} changed since it began: '
+                f'{in_one_line(changes)}; choose another --work-dir, or run the changed stages '
+                'anew with --cfg-options resume_changed=True'
+            )
+        anew = changes + upstream
+        results = self.state.results(stage)
+        if results is not None and not anew and intact(results):
+            return results, False
+        goes_on = stage in self.state.stages and not anew
+        self._move_aside([SUMMARY_FILE])
+        if anew:
+            print_log(f'Stage {stage!r} starts anew: {in_one_line(anew)}', logger='current')
+        folder = FOLDERS.get(stage)
+        if folder and (anew or (not goes_on and latest_checkpoint(self.work_dir / folder))):
+            self._move_aside([folder])
+        self.state.begin(stage, now)
+        return None, goes_on
+
+    def _finish(self, stage: str, results: dict[str, Any]) -> dict[str, Any]:
+        results['inputs'] = digest(self.state.stages[stage]['inputs'])
+        self.state.finish(stage, results)
+        return results
+
+    def _move_aside(self, names: list[str]) -> None:
+        """Moves files and folders of the run to ``former_run_N`` below it, one for all."""
+        for name in names:
+            path = self.work_dir / name
+            if path.exists():
+                self._former = self._former or self._new_former()
+                path.rename(self._former / name)
+                print_log(f'Moved {path} of a former run to {self._former}', logger='current')
+
+    def _new_former(self) -> Path:
+        number = 1
+        while (folder := self.work_dir / FORMER.format(number)).exists():
+            number += 1
+        folder.mkdir()
+        return folder
+
+    def _remove_leftovers(self, present: list[str]) -> None:
+        """Removes the temporary files of writes that did not end."""
+        remove_leftovers(self.work_dir, recursive=False)
+        for name in present:
+            remove_leftovers(self.work_dir / name)

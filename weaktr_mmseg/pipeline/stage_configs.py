@@ -1,0 +1,195 @@
+"""Configs of the single stages, derived from the config of the pipeline."""
+
+from __future__ import annotations
+
+import copy
+from pathlib import Path
+
+from mmengine.config import Config
+
+from ..engine.distributed import cpu_model_wrapper, runs_on_cpu_processes
+from ..evaluation.cam_metric import OTSU
+from ..pseudo_labels.generate import RULE_KEYS, LabelRule, rule_options
+from ..utils.configs import complete_cam_stage, find_configs
+from ..utils.errors import WeakTrInputError, input_errors
+from .fault_policy import apply_fault_policy
+
+CAM_DIR = 'cam'
+PSEUDO_LABEL_DIR = 'pseudo_labels'
+RETRAIN_DIR = 'retrain'
+# Set once for the pipeline, valid in every stage.
+SHARED_KEYS = (
+    'launcher',
+    'env_cfg',
+    'model_wrapper_cfg',
+    'randomness',
+    'resume',
+    'log_level',
+)
+PIPELINE_KEYS = (
+    'runner_type',
+    'cam_stage',
+    'pseudo_labels',
+    'retrain_from_cam_vit',
+    'resume_changed',
+    'on_fault',
+)
+LABEL_KEYS = (*RULE_KEYS, 'threshold', 'workers', 'score_split')
+
+
+def resolve_pipeline(cfg: Config) -> Config:
+    """Embeds the config of the CAM stage, so that the result stands alone.
+
+    ``cam_stage`` may name a file, ``dict(config='weaktr_voc_cam.py', ...)``, relative to the
+    pipeline's own, or a config of this project; its other keys override that file.
+
+    Args:
+        cfg: Config of the pipeline; not changed.
+
+    Returns:
+        A copy with a complete ``cam_stage`` and defaults filled in.
+
+    Raises:
+        WeakTrInputError: If a key is missing, ``pseudo_labels`` has an unknown or a wrong one, or
+            the file does not exist.
+    """
+    cfg = copy.deepcopy(cfg)
+    for key in ('cam_stage', 'pseudo_labels', 'work_dir', 'model'):
+        if cfg.get(key) is None:
+            raise WeakTrInputError(f'{cfg.filename}: expected the key {key!r} of a pipeline')
+    check_label_options(cfg.pseudo_labels)
+    cfg.cam_stage = complete_cam_stage(cfg)
+    apply_fault_policy(cfg)
+    if runs_on_cpu_processes(cfg.get('launcher', 'none')):
+        cfg.model_wrapper_cfg = cpu_model_wrapper()
+    return cfg
+
+
+def check_label_options(options: dict) -> None:
+    """Finds before hours of training what would be at fault after them.
+
+    Args:
+        options: ``pseudo_labels`` of a pipeline.
+
+    Raises:
+        WeakTrInputError: If a key is unknown or a value is out of range.
+    """
+    unknown = ', '.join(sorted(set(options) - set(LABEL_KEYS)))
+    if unknown:
+        raise WeakTrInputError(f'pseudo_labels: expected {", ".join(LABEL_KEYS)}, got {unknown}')
+    threshold = options.get('threshold', OTSU)
+    if threshold != OTSU and not isinstance(threshold, (int, float)):
+        raise WeakTrInputError(
+            f'pseudo_labels.threshold: expected a number in [0, 1] or {OTSU!r}, got {threshold!r}'
+        )
+    with input_errors('pseudo_labels'):
+        LabelRule(0.5 if threshold == OTSU else threshold, **rule_options(options))
+
+
+def cam_training_config(cfg: Config) -> Config:
+    """Config of CAM training, from a resolved pipeline."""
+    stage = Config(copy.deepcopy(cfg.cam_stage.to_dict()))
+    for key in SHARED_KEYS:
+        if key in cfg:
+            stage[key] = copy.deepcopy(cfg[key])
+    stage.work_dir = str(Path(cfg.work_dir) / CAM_DIR)
+    stage.experiment_name = CAM_DIR
+    _name_visualizer(stage)
+    return stage
+
+
+def cam_inference_config(
+    cfg: Config, checkpoint: str, evaluator: list[dict], split: str = 'train'
+) -> Config:
+    """Config of a test run of the CAM stage that predicts maps, from a resolved pipeline.
+
+    The run also writes ``head_weights_SPLIT.json``.
+    """
+    stage = cam_training_config(cfg)
+    _remove_training(stage)
+    stage.load_from = checkpoint
+    stage.resume = False
+    stage.test_evaluator = evaluator
+    stage.work_dir = str(Path(cfg.work_dir) / PSEUDO_LABEL_DIR)
+    stage.experiment_name = PSEUDO_LABEL_DIR
+    weights = str(Path(stage.work_dir) / f'head_weights_{split}.json')
+    recorder = dict(type='WeakTrHeadWeightHook', file=weights)
+    stage.custom_hooks = [*stage.get('custom_hooks', []), recorder]
+    _name_visualizer(stage)
+    return stage
+
+
+def score_split_config(cfg: Config, checkpoint: str) -> Config | None:
+    """Config that scores fused maps on ``pseudo_labels.score_split``, or None without one."""
+    split = cfg.pseudo_labels.get('score_split')
+    if split is None:
+        return None
+    metric = cam_metric(cfg, 'score_split')
+    stage = cam_inference_config(cfg, checkpoint, [metric], 'score_split')
+    stage.test_dataloader.dataset.ann_file = split
+    stage.experiment_name = f'{PSEUDO_LABEL_DIR}_score_split'
+    return stage
+
+
+def cam_metric(cfg: Config, split: str = 'train') -> dict:
+    """Config of the metric at the threshold of the pipeline, which writes ``scores_SPLIT.json``."""
+    return dict(
+        type='WeakTrCAMMetric',
+        threshold=cfg.pseudo_labels.get('threshold', OTSU),
+        score_file=str(Path(cfg.work_dir) / PSEUDO_LABEL_DIR / f'scores_{split}.json'),
+    )
+
+
+def retraining_config(cfg: Config, initial_vit: str | None = None) -> Config:
+    """Config of retraining, from a resolved pipeline.
+
+    Args:
+        cfg: The pipeline.
+        initial_vit: Checkpoint whose ``backbone.`` the encoder starts from.
+    """
+    stage = Config(copy.deepcopy(cfg.to_dict()))
+    for key in PIPELINE_KEYS:
+        stage.pop(key, None)
+    stage.work_dir = str(Path(cfg.work_dir) / RETRAIN_DIR)
+    stage.experiment_name = RETRAIN_DIR
+    _name_visualizer(stage)
+    folder = str(Path(cfg.work_dir) / PSEUDO_LABEL_DIR)
+    for transform in find_configs(stage.train_dataloader, 'LoadPseudoLabel'):
+        transform['folder'] = folder
+    if initial_vit is not None:
+        stage.model.backbone.init_cfg = dict(
+            type='Pretrained', checkpoint=initial_vit, prefix='backbone.'
+        )
+    return stage
+
+
+def retrained_test_config(cfg: Config, checkpoint: str) -> Config:
+    """Config that tests the final segmentor and writes its scores, from a resolved pipeline."""
+    stage = retraining_config(cfg)
+    scores = dict(type='WeakTrScoreWriter', file=str(Path(stage.work_dir) / 'scores_val.json'))
+    evaluator = stage.test_evaluator
+    stage.test_evaluator = [*(evaluator if isinstance(evaluator, list) else [evaluator]), scores]
+    _remove_training(stage)
+    stage.load_from = checkpoint
+    stage.resume = False
+    stage.experiment_name = f'{RETRAIN_DIR}_test'
+    return stage
+
+
+def _name_visualizer(stage: Config) -> None:
+    """Gives a stage its own visualizer; one name would give all stages that of the first."""
+    if 'visualizer' in stage:
+        stage.visualizer.name = stage.work_dir
+
+
+def _remove_training(cfg: Config) -> None:
+    for key in (
+        'train_dataloader',
+        'train_cfg',
+        'optim_wrapper',
+        'param_scheduler',
+        'val_dataloader',
+        'val_cfg',
+        'val_evaluator',
+    ):
+        cfg.pop(key, None)

@@ -1,0 +1,74 @@
+"""Example images of a report, as data URIs."""
+
+from __future__ import annotations
+
+import base64
+import io
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from PIL import Image
+
+from ..utils.images import read_rgb
+from ..utils.masks import read_mask
+from ..visualization.panels import colour_labels
+
+MAX_SIDE = 300  # pixels
+
+
+def example_pictures(
+    examples: Sequence[Mapping[str, Any]],
+    folder: Path,
+    palette: Sequence[Sequence[int]],
+    key: str,
+    title: str,
+) -> list[dict[str, Any]]:
+    """Image, label map and, if there is one, truth of each example whose files still exist.
+
+    Args:
+        examples: Entries with ``img_path``, perhaps ``seg_map_path`` and ``miou``, and the label
+            map, relative to ``folder``, under ``key``.
+        folder: Where the file lies that lists the examples.
+        palette: RGB colours of all classes.
+        key: Key of the label map.
+        title: What the label map is.
+
+    Returns:
+        For each example ``name``, ``miou`` and ``pictures``, data URIs by title.
+    """
+    drawn = []
+    for example in examples:
+        labels = {title: folder / example[key]}
+        if example.get('seg_map_path'):
+            labels['truth'] = Path(example['seg_map_path'])
+        try:
+            pictures = {'image': _photo(read_rgb(example['img_path']))}
+            for name, path in labels.items():
+                pictures[name] = _labels(colour_labels(read_mask(path), palette))
+        except (OSError, ValueError):
+            continue
+        name = Path(example['img_path']).name
+        drawn.append(dict(name=name, miou=example.get('miou'), pictures=pictures))
+    return drawn
+
+
+def _photo(image: np.ndarray) -> str:
+    return _data_uri(image, Image.BICUBIC, 'JPEG', quality=85)
+
+
+def _labels(image: np.ndarray) -> str:
+    return _data_uri(image, Image.NEAREST, 'PNG')
+
+
+def _data_uri(image: np.ndarray, resampling: int, kind: str, **options: Any) -> str:
+    picture = Image.fromarray(image)
+    factor = MAX_SIDE / max(picture.size)
+    if factor < 1:
+        width, height = (max(1, round(side * factor)) for side in picture.size)
+        picture = picture.resize((width, height), resampling)
+    buffer = io.BytesIO()
+    picture.save(buffer, kind, **options)
+    encoded = base64.b64encode(buffer.getvalue()).decode()
+    return f'data:image/{kind.lower()};base64,{encoded}'
