@@ -16,7 +16,7 @@ from mmseg.registry import RUNNERS
 
 import weaktr_mmseg  # noqa: F401
 from weaktr_mmseg.datasets.demo_scenes import CLASSES
-from weaktr_mmseg.engine import WeakTrRunner
+from weaktr_mmseg.pipeline import WeakTrRunner
 from weaktr_mmseg.pipeline.stage_configs import cam_training_config
 from weaktr_mmseg.pseudo_labels.cam_files import read_cams
 from weaktr_mmseg.utils.errors import WeakTrInputError

@@ -28,7 +28,7 @@ from mmengine.runner import EpochBasedTrainLoop, TestLoop, ValLoop
 from yapf.yapflib import yapf_api
 
 import weaktr_mmseg  # noqa: F401
-from weaktr_mmseg.engine import WeakTrRunner
+from weaktr_mmseg.pipeline import WeakTrRunner
 from weaktr_mmseg.pseudo_labels.cam_files import read_cams
 from weaktr_mmseg.utils.configs import find_configs
 from weaktr_mmseg.utils.errors import WeakTrInputError

@@ -4,7 +4,8 @@ import json
 
 import pytest
 
-from weaktr_mmseg.datasets.label_sources.sources import coco_labels, read_image_labels
+from weaktr_mmseg.datasets.label_sources import coco_labels
+from weaktr_mmseg.datasets.label_sources.sources import read_image_labels
 
 CLASSES = ['background', 'cat', 'dog']
 
