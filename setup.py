@@ -1,17 +1,16 @@
-"""Packaging. The OpenMMLab family is chosen by requirements.txt, not forced here."""
+"""What pyproject.toml cannot say: configs and tools go where mim looks for them."""
 
 from __future__ import annotations
 
 import shutil
 from pathlib import Path
 
-from setuptools import find_packages, setup
+from setuptools import setup
 from setuptools.command.bdist_wheel import bdist_wheel
 from setuptools.command.build_py import build_py
 
 ROOT = Path(__file__).parent
-VERSION: dict = {}
-exec((ROOT / 'weaktr_mmseg' / 'version.py').read_text(), VERSION)
+NOT_SHIPPED = shutil.ignore_patterns('__pycache__', 'benchmarks', 'dev')
 
 
 def copy_for_mim(package: Path) -> None:
@@ -19,9 +18,7 @@ def copy_for_mim(package: Path) -> None:
     target = package / '.mim'
     shutil.rmtree(target, ignore_errors=True)
     for folder in ('configs', 'tools'):
-        shutil.copytree(
-            ROOT / folder, target / folder, ignore=shutil.ignore_patterns('__pycache__')
-        )
+        shutil.copytree(ROOT / folder, target / folder, ignore=NOT_SHIPPED)
     shutil.copy2(ROOT / 'model-index.yml', target)
 
 
@@ -47,52 +44,4 @@ class WheelForMim(bdist_wheel):
             copy_for_mim(Path(wheelfile_base))
 
 
-ONNX = ['onnx>=1.14', 'onnxruntime>=1.16']
-NOTEBOOK = ['ipykernel>=6', 'nbclient>=0.8', 'nbformat>=5']
-
-setup(
-    name='weaktr_mmseg',
-    version=VERSION['__version__'],
-    description='WeakTr for MMSegmentation: image-level labels in, a segmentor out',
-    long_description=(ROOT / 'README.md').read_text(encoding='utf-8'),
-    long_description_content_type='text/markdown',
-    license='Apache-2.0',
-    packages=find_packages(include=['weaktr_mmseg', 'weaktr_mmseg.*']),
-    package_data={'weaktr_mmseg.report': ['*.j2']},
-    cmdclass=dict(build_py=BuildWithConfigs, bdist_wheel=WheelForMim),
-    python_requires='>=3.9',
-    install_requires=[
-        'jinja2>=3',
-        'matplotlib>=3.7',
-        'numpy>=1.22',
-        'Pillow>=9.1',
-        'scikit-image>=0.22',  # its photographs make the demo data
-        'tqdm>=4.60',
-    ],
-    extras_require={
-        'onnx': ONNX,
-        'tests': [
-            *ONNX,
-            *NOTEBOOK,
-            'hypothesis>=6',
-            'pycocotools>=2.0.7',
-            'pydensecrf2>=1.1',
-            'pytest>=7',
-            'tensorboard>=2.12',
-        ],
-        'docs': [
-            'latex2mathml>=3.77',
-            'mkdocs>=1.6,<2',
-            'mkdocs-material>=9.5,<10',
-            'mkdocstrings[python]>=0.26',
-        ],
-        'dev': ['mypy>=1.8', 'pre-commit>=3', 'ruff>=0.9'],
-    },
-    classifiers=[
-        'Development Status :: 4 - Beta',
-        'License :: OSI Approved :: Apache Software License',
-        'Operating System :: OS Independent',
-        'Programming Language :: Python :: 3',
-        'Topic :: Scientific/Engineering :: Image Recognition',
-    ],
-)
+setup(cmdclass=dict(build_py=BuildWithConfigs, bdist_wheel=WheelForMim))

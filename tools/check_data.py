@@ -14,43 +14,33 @@ import json
 import os
 import sys
 
-from mmengine.config import DictAction
-
-from weaktr_mmseg.data_check.check_data import check_data
-from weaktr_mmseg.pipeline.stage_configs import resolve_pipeline
-from weaktr_mmseg.utils.configs import read_config
-from weaktr_mmseg.utils.errors import WeakTrInputError
+from command_line import add_cfg_options, new_parser, run
 
 
 def parse_args() -> argparse.Namespace:
     """Parses the command line."""
-    parser = argparse.ArgumentParser(
-        description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
-    )
+    parser = new_parser(__doc__)
     parser.add_argument('config', help='config of a stage or of the pipeline')
     parser.add_argument('--quick', action='store_true', help='do not open images and masks')
     parser.add_argument('--json', action='store_true', help='print the report as JSON')
     parser.add_argument('--workers', type=int, default=os.cpu_count() or 1)
-    parser.add_argument('--cfg-options', nargs='+', action=DictAction, help='as in tools/train.py')
+    add_cfg_options(parser)
     return parser.parse_args()
 
 
-def main() -> int:
-    """Runs the command line."""
-    args = parse_args()
-    try:
-        cfg = read_config(args.config)
-        if args.cfg_options:
-            cfg.merge_from_dict(args.cfg_options)
-        if cfg.get('cam_stage') is not None:
-            cfg = resolve_pipeline(cfg)
-    except (OSError, ValueError, WeakTrInputError) as error:
-        print(f'error: {error}', file=sys.stderr)
-        return 2
+def main(args: argparse.Namespace) -> int:
+    """Checks and prints the report."""
+    from weaktr_mmseg.data_check import check_data
+    from weaktr_mmseg.pipeline.stage_configs import resolve_pipeline
+    from weaktr_mmseg.utils.configs import read_config
+
+    cfg = read_config(args.config, args.cfg_options)
+    if cfg.get('cam_stage') is not None:
+        cfg = resolve_pipeline(cfg)
     report = check_data(cfg, pixels=not args.quick, workers=args.workers)
     print(json.dumps(report.to_dict(), indent=1) if args.json else report.to_text())
     return 1 if report.errors else 0
 
 
 if __name__ == '__main__':
-    sys.exit(main())
+    sys.exit(run(main, parse_args()))

@@ -12,14 +12,12 @@ from __future__ import annotations
 import argparse
 import sys
 
-from weaktr_mmseg.checkpoints import convert_checkpoint
+from command_line import new_parser, run
 
 
-def main() -> int:
-    """Run the command line."""
-    parser = argparse.ArgumentParser(
-        description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
-    )
+def parse_args() -> argparse.Namespace:
+    """Parses the command line."""
+    parser = new_parser(__doc__)
     parser.add_argument('source', help="the authors' or our checkpoint, an ImageNet encoder")
     parser.add_argument('target', help='the file to write')
     parser.add_argument(
@@ -29,15 +27,17 @@ def main() -> int:
         help='start the CAM stage with C classes from an ImageNet ViT (VOC: 20, COCO: 80); '
         'without it an encoder is converted for the segmentation stage',
     )
-    arguments = parser.parse_args()
-    try:
-        layout = convert_checkpoint(arguments.source, arguments.target, arguments.cam_classes)
-    except (OSError, ValueError) as error:
-        print(f'error: {error}', file=sys.stderr)
-        return 2
-    print(f'{arguments.source} is {layout.value}; converted to {arguments.target}')
+    return parser.parse_args()
+
+
+def main(args: argparse.Namespace) -> int:
+    """Converts."""
+    from weaktr_mmseg.checkpoints import convert_checkpoint
+
+    layout = convert_checkpoint(args.source, args.target, args.cam_classes)
+    print(f'{args.source} is {layout.value}; converted to {args.target}')
     return 0
 
 
 if __name__ == '__main__':
-    sys.exit(main())
+    sys.exit(run(main, parse_args()))

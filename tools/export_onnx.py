@@ -16,17 +16,12 @@ import argparse
 import sys
 from pathlib import Path
 
-from mmengine.config import DictAction
-
-from weaktr_mmseg.utils.configs import read_config
-from weaktr_mmseg.utils.errors import WeakTrInputError
+from command_line import add_cfg_options, new_parser, run
 
 
 def parse_args() -> argparse.Namespace:
     """Parses the command line."""
-    parser = argparse.ArgumentParser(
-        description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
-    )
+    parser = new_parser(__doc__)
     parser.add_argument('config', help='config of the pipeline or of retraining')
     parser.add_argument('checkpoint', help='checkpoint of the final segmentor')
     parser.add_argument('--out', type=Path, required=True, help='ONNX file to write')
@@ -46,26 +41,20 @@ def parse_args() -> argparse.Namespace:
         default=1e-3,
         help='largest difference of a logit that counts as equal (default: 0.001)',
     )
-    parser.add_argument('--cfg-options', nargs='+', action=DictAction, help='as in tools/train.py')
+    add_cfg_options(parser)
     return parser.parse_args()
 
 
-def main() -> int:
-    """Runs the command line."""
-    args = parse_args()
+def main(args: argparse.Namespace) -> int:
+    """Exports and compares."""
+    from weaktr_mmseg.utils.configs import read_config
+
     try:
         from weaktr_mmseg.apis.onnx import export_segmentor
     except ImportError as error:
-        print(f'error: {error}; pip install onnx onnxruntime', file=sys.stderr)
-        return 2
-    try:
-        cfg = read_config(args.config)
-        if args.cfg_options:
-            cfg.merge_from_dict(args.cfg_options)
-        comparisons = export_segmentor(cfg, args.checkpoint, args.out, args.opset, args.size)
-    except (OSError, ValueError, WeakTrInputError) as error:
-        print(f'error: {error}', file=sys.stderr)
-        return 2
+        raise ValueError(f"{error}; pip install 'weaktr_mmseg[onnx]'") from error
+    cfg = read_config(args.config, args.cfg_options)
+    comparisons = export_segmentor(cfg, args.checkpoint, args.out, args.opset, args.size)
     print(f'{args.out}: {args.out.stat().st_size / 2**20:.1f} MiB, opset {args.opset}')
     print('batch x height x width   largest difference   same class')
     for shape, difference, agreement in comparisons:
@@ -78,4 +67,4 @@ def main() -> int:
 
 
 if __name__ == '__main__':
-    sys.exit(main())
+    sys.exit(run(main, parse_args()))

@@ -10,18 +10,11 @@ from __future__ import annotations
 import argparse
 import sys
 from pathlib import Path
+from typing import Any
 
-from mmengine.config import Config, DictAction
+from command_line import add_cfg_options, add_launcher, new_parser, run
 
-from weaktr_mmseg.crf.dense_crf import PRESETS
-from weaktr_mmseg.engine.distributed import init_cpu_process_group
-from weaktr_mmseg.evaluation.cam_metric import OTSU
-from weaktr_mmseg.pipeline.pseudo_label_stage import RECORD_FILE, generate_pseudo_labels
-from weaktr_mmseg.pipeline.stage_configs import check_label_options
-from weaktr_mmseg.pipeline.standalone_labels import standalone_config
-from weaktr_mmseg.utils.configs import read_config
-from weaktr_mmseg.utils.errors import WeakTrInputError, input_errors
-
+OTSU = 'otsu'
 EXAMPLE = """examples:
   python tools/generate_pseudo_labels.py configs/weaktr_voc.py work_dirs/weaktr_voc/cam/epoch_60.pth
       --out labels
@@ -32,9 +25,7 @@ EXAMPLE = """examples:
 
 def parse_args() -> argparse.Namespace:
     """Parses the command line."""
-    parser = argparse.ArgumentParser(
-        description=__doc__, epilog=EXAMPLE, formatter_class=argparse.RawDescriptionHelpFormatter
-    )
+    parser = new_parser(__doc__, EXAMPLE)
     parser.add_argument('config', help='config of a pipeline or of a CAM stage')
     parser.add_argument('checkpoint', help='trained network of the CAM stage')
     parser.add_argument('--out', required=True, help='folder for cams/, masks/ and the scores')
@@ -45,23 +36,27 @@ def parse_args() -> argparse.Namespace:
         help=f"background score in [0, 1], or '{OTSU}' to choose it from the maps alone",
     )
     crf = parser.add_mutually_exclusive_group()
-    crf.add_argument('--crf', choices=sorted(PRESETS), help='CRF that refines the masks')
+    crf.add_argument(
+        '--crf', metavar='PRESET', help='CRF that refines the masks: voc_cam, coco_cam'
+    )
     crf.add_argument('--no-crf', action='store_true', help='masks as thresholding gives them')
     parser.add_argument('--ignore-band', type=float, help='scores this close to the threshold: 255')
     parser.add_argument(
         '--workers', type=int, help='processes that read, and write masks, per rank'
     )
-    parser.add_argument('--launcher', choices=['none', 'pytorch', 'slurm', 'mpi'], default='none')
-    parser.add_argument('--cfg-options', nargs='+', action=DictAction, help='as in tools/train.py')
+    add_launcher(parser)
+    add_cfg_options(parser)
     return parser.parse_args()
 
 
-def load_config(args: argparse.Namespace) -> Config:
+def load_config(args: argparse.Namespace) -> Any:
     """Reads the config with the options of the command line."""
-    cfg = read_config(args.config)
+    from weaktr_mmseg.pipeline.stage_configs import check_label_options
+    from weaktr_mmseg.pipeline.standalone_labels import standalone_config
+    from weaktr_mmseg.utils.configs import read_config
+
+    cfg = read_config(args.config, args.cfg_options)
     cfg.launcher = args.launcher
-    if args.cfg_options:
-        cfg.merge_from_dict(args.cfg_options)
     cfg = standalone_config(cfg, args.out, args.split)
     options = dict(
         threshold=args.threshold,
@@ -77,18 +72,15 @@ def load_config(args: argparse.Namespace) -> Config:
     return cfg
 
 
-def main() -> int:
-    """Run the command line."""
-    args = parse_args()
-    try:
-        with input_errors():
-            if not Path(args.checkpoint).is_file():
-                raise FileNotFoundError(f'{args.checkpoint}: no such checkpoint')
-            init_cpu_process_group(args.launcher)
-            labels = generate_pseudo_labels(load_config(args), args.checkpoint, args.out)
-    except WeakTrInputError as error:
-        print(f'error: {error}', file=sys.stderr)
-        return 2
+def main(args: argparse.Namespace) -> int:
+    """Makes the labels."""
+    from weaktr_mmseg.engine.distributed import init_cpu_process_group
+    from weaktr_mmseg.pipeline.pseudo_label_stage import RECORD_FILE, generate_pseudo_labels
+
+    if not Path(args.checkpoint).is_file():
+        raise FileNotFoundError(f'{args.checkpoint}: no such checkpoint')
+    init_cpu_process_group(args.launcher)
+    labels = generate_pseudo_labels(load_config(args), args.checkpoint, args.out)
     print(
         f'{args.out}: masks at threshold {labels.threshold} ({labels.chosen_by}), details in '
         f'{Path(args.out) / RECORD_FILE}'
@@ -97,4 +89,4 @@ def main() -> int:
 
 
 if __name__ == '__main__':
-    sys.exit(main())
+    sys.exit(run(main, parse_args()))

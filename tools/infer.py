@@ -17,18 +17,12 @@ from __future__ import annotations
 import argparse
 import sys
 
-from weaktr_mmseg.apis.models import build_segmentor, check_device
-from weaktr_mmseg.apis.segment import PhotoSegmentor
-from weaktr_mmseg.apis.segment_files import segment_files
-from weaktr_mmseg.utils.configs import read_config
-from weaktr_mmseg.utils.errors import WeakTrInputError
+from command_line import new_parser, run
 
 
 def parse_args() -> argparse.Namespace:
     """Parses the command line."""
-    parser = argparse.ArgumentParser(
-        description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
-    )
+    parser = new_parser(__doc__)
     parser.add_argument('images', nargs='+', metavar='IMAGE_OR_FOLDER')
     parser.add_argument('--config', required=True, help='of a pipeline or of a retraining')
     parser.add_argument('--checkpoint', required=True, help='weights of the segmentor')
@@ -51,17 +45,17 @@ def parse_args() -> argparse.Namespace:
     return parser.parse_args()
 
 
-def main() -> int:
-    """Runs the command line."""
-    args = parse_args()
-    try:
-        device = check_device(args.device)
-        model = build_segmentor(read_config(args.config), args.checkpoint, device)
-        segmentor = PhotoSegmentor(model, args.crf, args.short_side)
-        content = segment_files(segmentor, args.images, args.out_dir)
-    except (WeakTrInputError, ValueError, OSError) as error:
-        print(f'error: {error}', file=sys.stderr)
-        return 2
+def main(args: argparse.Namespace) -> int:
+    """Segments the images."""
+    from weaktr_mmseg.apis.models import build_segmentor, check_device
+    from weaktr_mmseg.apis.segment import PhotoSegmentor
+    from weaktr_mmseg.apis.segment_files import segment_files
+    from weaktr_mmseg.utils.configs import read_config
+
+    device = check_device(args.device)
+    model = build_segmentor(read_config(args.config), args.checkpoint, device)
+    segmentor = PhotoSegmentor(model, args.crf, args.short_side)
+    content = segment_files(segmentor, args.images, args.out_dir)
     for failure in content['failed']:
         print(f'error: {failure["error"]}', file=sys.stderr)
     for entry in content['images'][:20]:
@@ -74,4 +68,4 @@ def main() -> int:
 
 
 if __name__ == '__main__':
-    sys.exit(main())
+    sys.exit(run(main, parse_args()))

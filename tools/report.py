@@ -13,26 +13,24 @@ from __future__ import annotations
 import argparse
 import sys
 
-from weaktr_mmseg.report import write_report
-from weaktr_mmseg.utils.errors import WeakTrInputError
+from command_line import new_parser, run
 
 
-def main() -> int:
-    """Runs the command line."""
-    parser = argparse.ArgumentParser(
-        description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
-    )
+def parse_args() -> argparse.Namespace:
+    """Parses the command line."""
+    parser = new_parser(__doc__)
     parser.add_argument('work_dir', help='folder of a finished pipeline, with summary.json')
     parser.add_argument('--out', help='file to write (default: report.html in WORK_DIR)')
-    args = parser.parse_args()
-    try:
-        path = write_report(args.work_dir, args.out)
-    except (WeakTrInputError, OSError) as error:
-        print(f'error: {error}', file=sys.stderr)
-        return 2
-    print(path)
+    return parser.parse_args()
+
+
+def main(args: argparse.Namespace) -> int:
+    """Writes the report."""
+    from weaktr_mmseg.report import write_report
+
+    print(write_report(args.work_dir, args.out))
     return 0
 
 
 if __name__ == '__main__':
-    sys.exit(main())
+    sys.exit(run(main, parse_args()))

@@ -18,17 +18,12 @@ from __future__ import annotations
 import argparse
 import sys
 
-from weaktr_mmseg.apis.models import check_device
-from weaktr_mmseg.utils.configs import read_config
-from weaktr_mmseg.utils.errors import WeakTrInputError
-from weaktr_mmseg.visualization.visualize_cams import CAMPictureOptions, visualize_cams
+from command_line import new_parser, run
 
 
 def parse_args() -> argparse.Namespace:
     """Parses the command line."""
-    parser = argparse.ArgumentParser(
-        description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
-    )
+    parser = new_parser(__doc__)
     parser.add_argument('config', help='config of a pipeline or of a CAM stage')
     parser.add_argument('checkpoint', help='weights of the CAM stage')
     parser.add_argument('images', nargs='+', metavar='IMAGE', help='images or folders of images')
@@ -56,24 +51,23 @@ def parse_args() -> argparse.Namespace:
     return parser.parse_args()
 
 
-def main() -> int:
-    """Runs the command line."""
-    args = parse_args()
+def main(args: argparse.Namespace) -> int:
+    """Draws the pictures."""
+    from weaktr_mmseg.apis.models import check_device
+    from weaktr_mmseg.utils.configs import read_config
+    from weaktr_mmseg.visualization.visualize_cams import CAMPictureOptions, visualize_cams
+
     options = CAMPictureOptions(
         args.labels, args.masks, args.score_thr, args.threshold, args.short_side
     )
-    try:
-        faults = visualize_cams(
-            read_config(args.config),
-            args.checkpoint,
-            args.images,
-            args.out_dir,
-            options,
-            check_device(args.device),
-        )
-    except (WeakTrInputError, ValueError, OSError) as error:
-        print(f'error: {error}', file=sys.stderr)
-        return 2
+    faults = visualize_cams(
+        read_config(args.config),
+        args.checkpoint,
+        args.images,
+        args.out_dir,
+        options,
+        check_device(args.device),
+    )
     for fault in faults:
         print(f'error: {fault}', file=sys.stderr)
     print(f'figures are in {args.out_dir}')
@@ -81,4 +75,4 @@ def main() -> int:
 
 
 if __name__ == '__main__':
-    sys.exit(main())
+    sys.exit(run(main, parse_args()))

@@ -1,17 +1,13 @@
 """WeakTr for MMSegmentation: image-level labels in, a segmentor out.
 
-Importing the package registers its parts in mmseg's registries.
+Importing the package registers its parts in the registries of mmseg, and changes nothing else.
 """
-
-import sys
-from contextlib import redirect_stdout
 
 from .utils.dependencies import check_dependencies
 from .version import __version__
 
-with redirect_stdout(sys.stderr):  # the frameworks print while they are imported
-    check_dependencies()
+check_dependencies()
 
-    from . import datasets, engine, evaluation, models, pipeline, visualization
+from . import datasets, engine, evaluation, models, pipeline, visualization  # noqa: E402
 
 __all__ = ['__version__', 'datasets', 'engine', 'evaluation', 'models', 'pipeline', 'visualization']

@@ -18,12 +18,14 @@ from pathlib import Path
 
 from weaktr_mmseg.utils.shipped_files import find_config, shipped_folder
 
+SHARED = ('command_line', 'mmseg_tool')  # imported by the tools
+
 
 def main() -> int:
     """Runs a tool in this process, or lists what there is; exit code 2 for an unknown tool."""
     folder = shipped_folder()
     tools = {path.stem: path for path in sorted((folder / 'tools').glob('*.py'))}
-    tools = {name: path for name, path in tools.items() if name != 'mmseg_tool'}
+    tools = {name: path for name, path in tools.items() if name not in SHARED}
     name, *arguments = sys.argv[1:] or ['--help']
     if name in ('-h', '--help'):
         configs = (path.name for path in sorted((folder / 'configs').glob('*.py')))

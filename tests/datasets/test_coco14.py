@@ -162,7 +162,7 @@ def test_tool(coco_root):
     assert '2 masks in' in done.stdout
     assert len(list((coco_root / 'masks/train2014').glob('*.png'))) == 2
     done = run(command[:4] + ['val'])
-    assert done.returncode == 1
+    assert done.returncode == 2
     assert 'error: COCO annotation file not found' in done.stderr
 
 

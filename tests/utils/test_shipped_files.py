@@ -23,12 +23,12 @@ def wheel(tmp_path, monkeypatch) -> Path:
     package = tmp_path / 'site-packages/weaktr_mmseg'
     for name in ('configs', 'tools'):
         shutil.copytree(ROOT / name, package / '.mim' / name)
-    monkeypatch.setattr(shipped_files, '__file__', str(package / 'shipped_files.py'))
+    monkeypatch.setattr(shipped_files, '__file__', str(package / 'utils/shipped_files.py'))
     return package / '.mim'
 
 
 def test_folder_of_a_checkout():
-    assert shipped_files.shipped_folder() == Path(weaktr_mmseg.__file__).parents[2]
+    assert shipped_files.shipped_folder() == Path(weaktr_mmseg.__file__).parents[1]
 
 
 def test_folder_of_a_wheel(wheel):
@@ -36,7 +36,7 @@ def test_folder_of_a_wheel(wheel):
 
 
 def test_incomplete_installation(tmp_path, monkeypatch):
-    monkeypatch.setattr(shipped_files, '__file__', str(tmp_path / 'weaktr_mmseg/a.py'))
+    monkeypatch.setattr(shipped_files, '__file__', str(tmp_path / 'weaktr_mmseg/utils/a.py'))
     with pytest.raises(FileNotFoundError, match='expected the configs in .*reinstall'):
         shipped_files.shipped_folder()
 

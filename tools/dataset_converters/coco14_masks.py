@@ -1,4 +1,7 @@
-"""Write COCO 2014 masks with contiguous class ids 0..80 (needs pycocotools, for scoring only)."""
+"""Write COCO 2014 masks with contiguous class ids 0..80 (needs pycocotools, for scoring only).
+
+Exit codes: 0 written; 2 an input is wrong or pycocotools is missing.
+"""
 
 from __future__ import annotations
 
@@ -7,12 +10,13 @@ import os
 import sys
 from pathlib import Path
 
-from weaktr_mmseg.datasets.coco14_masks import convert_folder, write_masks_of_split
+sys.path.append(str(Path(__file__).parents[1]))  # command_line lies beside the other tools
+from command_line import new_parser, run
 
 
 def parse_args() -> argparse.Namespace:
     """Parses the command line."""
-    parser = argparse.ArgumentParser(description=__doc__)
+    parser = new_parser(__doc__)
     parser.add_argument('data_root', help='folder with annotations/instances_{train,val}2014.json')
     parser.add_argument('--splits', nargs='+', default=['train', 'val'], choices=['train', 'val'])
     parser.add_argument('--out', help='folder for the masks (default: DATA_ROOT/masks)')
@@ -28,9 +32,10 @@ def parse_args() -> argparse.Namespace:
     return args
 
 
-def main() -> int:
-    """Runs the command line."""
-    args = parse_args()
+def main(args: argparse.Namespace) -> int:
+    """Writes the masks."""
+    from weaktr_mmseg.datasets.coco14_masks import convert_folder, write_masks_of_split
+
     root = Path(args.data_root)
     out = Path(args.out) if args.out else root / 'masks'
     try:
@@ -42,11 +47,10 @@ def main() -> int:
             folder = out / f'{split}2014'
             count = write_masks_of_split(str(annotations), str(folder), args.workers)
             print(f'{count} masks in {folder}')
-    except (ImportError, OSError, ValueError) as error:
-        print(f'error: {error}', file=sys.stderr)
-        return 1
+    except ImportError as error:
+        raise ValueError(f"{error}; pip install 'weaktr_mmseg[export]'") from error
     return 0
 
 
 if __name__ == '__main__':
-    sys.exit(main())
+    sys.exit(run(main, parse_args()))

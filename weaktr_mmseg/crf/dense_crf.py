@@ -10,7 +10,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import lru_cache
-from typing import TypeVar, Union
+from typing import TypeVar
 
 import numpy as np
 import torch
@@ -75,7 +75,7 @@ class BilateralTerm:
         return _normalised(torch.cat([positions, colours]), self.compat)
 
 
-Term = Union[GaussianTerm, BilateralTerm]
+Term = GaussianTerm | BilateralTerm
 
 # Published settings: on the label maps of class activation maps, on probabilities of the segmentor.
 PRESETS: dict[str, tuple[Term, ...]] = {

@@ -2,28 +2,55 @@
 
 from __future__ import annotations
 
+import argparse
 import copy
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from pathlib import Path
+from typing import Any
 
-from mmengine.config import Config, ConfigDict
+from mmengine.config import Config, ConfigDict, DictAction
 
 from .errors import WeakTrInputError
 from .shipped_files import find_config
 
 
-def read_config(path: str | Path) -> Config:
+def read_config(path: str | Path, options: Sequence[str] | None = None) -> Config:
     """Reads a config file.
 
+    Args:
+        path: The file.
+        options: Changes of its values, ``'key.sub=value'`` as of ``--cfg-options``.
+
     Raises:
-        WeakTrInputError: If there is no such file or it cannot be read as a config.
+        WeakTrInputError: If there is no such file, or it or an option cannot be read.
     """
     if not Path(path).is_file():
         raise WeakTrInputError(f'config {path}: no such file')
     try:
-        return Config.fromfile(path)
+        cfg = Config.fromfile(path)
     except (OSError, SyntaxError, NameError, ValueError, KeyError, AttributeError) as error:
         raise WeakTrInputError(f'config {path}: {error}') from error
+    if options:
+        cfg.merge_from_dict(parse_options(options))
+    return cfg
+
+
+def parse_options(options: Sequence[str]) -> dict[str, Any]:
+    """Values of ``--cfg-options`` as mmengine reads them.
+
+    Examples:
+        >>> parse_options(['model.backbone.img_size=64', 'scales=1.0,1.2'])
+        {'model.backbone.img_size': 64, 'scales': [1.0, 1.2]}
+
+    Raises:
+        WeakTrInputError: If one has no ``=``.
+    """
+    for option in options:
+        if '=' not in option:
+            raise WeakTrInputError(f'--cfg-options: expected KEY=VALUE, got {option!r}')
+    parser = argparse.ArgumentParser()
+    parser.add_argument('--options', nargs='+', action=DictAction)
+    return parser.parse_args(['--options', *options]).options
 
 
 def complete_cam_stage(cfg: Config) -> ConfigDict:

@@ -8,9 +8,8 @@ the ``type`` of a dataset config to its function; add an entry to support anothe
 from __future__ import annotations
 
 import difflib
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from pathlib import Path
-from typing import Callable
 from xml.parsers import expat
 
 from ..file_index import leaves_folder

@@ -1,0 +1,69 @@
+"""What the command lines share: options, and how a tool ends.
+
+Nothing slow is imported here, so that ``--help`` and wrong arguments are answered at once; the
+tools import PyTorch and the frameworks after their arguments are parsed.
+"""
+
+from __future__ import annotations
+
+import argparse
+import os
+import sys
+from collections.abc import Callable
+from contextlib import redirect_stdout
+
+TRACEBACK = 'WEAKTR_TRACEBACK'  # an environment variable: show where an error came from
+
+
+def new_parser(description: str | None, epilog: str | None = None) -> argparse.ArgumentParser:
+    """A parser that prints a module's docstring as it stands."""
+    return argparse.ArgumentParser(
+        description=description,
+        epilog=epilog,
+        formatter_class=argparse.RawDescriptionHelpFormatter,
+    )
+
+
+def add_cfg_options(parser: argparse.ArgumentParser) -> None:
+    """Adds ``--cfg-options``, which :func:`read_config` takes as a list of strings."""
+    parser.add_argument(
+        '--cfg-options',
+        nargs='+',
+        metavar='KEY=VALUE',
+        help='change values of the config, key.sub=value; lists as key=a,b or key="[a,b]"',
+    )
+
+
+def add_launcher(parser: argparse.ArgumentParser) -> None:
+    """Adds the options that start one of several processes."""
+    launchers = ('none', 'pytorch', 'slurm', 'mpi')
+    parser.add_argument(
+        '--launcher', choices=launchers, default='none', help='what started the processes'
+    )
+    parser.add_argument('--local_rank', '--local-rank', type=int, default=0, help=argparse.SUPPRESS)
+
+
+def run(work: Callable[[argparse.Namespace], int], args: argparse.Namespace) -> int:
+    """Does a tool's work; a fault in what the user gave ends it in one line.
+
+    Args:
+        work: Gets the arguments and returns the exit code.
+        args: Parsed arguments.
+
+    Returns:
+        Exit code: that of the work, or 2 for a fault, whose traceback the environment variable
+        ``WEAKTR_TRACEBACK`` shows.
+    """
+    with redirect_stdout(sys.stderr):  # the frameworks print while they are imported
+        import weaktr_mmseg  # noqa: F401
+    try:
+        return work(args)
+    except (OSError, ValueError) as error:  # WeakTrInputError among them
+        return _fault(error)
+
+
+def _fault(error: Exception) -> int:
+    if os.environ.get(TRACEBACK):
+        raise error
+    print(f'error: {error}', file=sys.stderr)
+    return 2
