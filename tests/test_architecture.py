@@ -39,7 +39,7 @@ def test_every_sub_package_is_found(code_tables):
 
 def test_imports_are_those_of_the_statements(code_tables):
     modules = code_tables.modules()
-    assert 'models.fusions.adaptive_fusion' in modules['models.backbones.weaktr_vit']
+    assert 'models.fusions.head_fusion' in modules['models.backbones.weaktr_vit']
     assert 'pseudo_labels.thresholds' in modules['evaluation.cam_metric']
     assert {'crf', 'utils'} <= code_tables.imports()['models']
 

@@ -23,7 +23,7 @@ def _randomize(module):
 
 
 def _vit_config(**options):
-    fusion = dict(reduction=2, feature_reduction=2)
+    fusion = dict(type='AdaptiveAttentionFusion', reduction=2, feature_reduction=2)
     defaults = dict(num_classes=CLASSES, arch=ARCH, img_size=16, patch_size=4, fusion=fusion)
     return {'type': 'WeakTrViT', **defaults, **options}
 
@@ -36,11 +36,11 @@ def build_vit():
 
 @pytest.fixture
 def build_segmentor():
-    """Builds a CAM segmentor; takes ``test_cfg``."""
+    """Builds a CAM segmentor; takes ``test_cfg`` and options of head and backbone."""
 
-    def build(test_cfg=None):
-        head = dict(type='WeakTrCAMHead', in_channels=WIDTH, num_classes=CLASSES)
-        config = dict(backbone=_vit_config(), cam_head=head, test_cfg=test_cfg)
+    def build(test_cfg=None, head=None, **backbone):
+        head = dict(type='WeakTrCAMHead', in_channels=WIDTH, num_classes=CLASSES, **(head or {}))
+        config = dict(backbone=_vit_config(**backbone), cam_head=head, test_cfg=test_cfg)
         return _randomize(MODELS.build(dict(type='WeakTrCAMSegmentor', **config)))
 
     return build

@@ -113,10 +113,10 @@ class CAMInspector:
         pixels = torch.from_numpy(np.ascontiguousarray(image[..., ::-1])).permute(2, 0, 1)
         inputs = self.model.data_preprocessor(dict(inputs=[[pixels]]))['inputs'][0][0]
         features = self.model.extract_feat(inputs)
-        attention, classes = features.attention, self.model.cam_head.num_classes
+        attention = features.attention
         rows = torch.stack(
             [
-                attention_rows(query[:, :, class_ids], key)[0, ..., classes:]
+                attention_rows(query[:, :, class_ids], key)[0, ..., attention.first_patch :]
                 for query, key in zip(attention.queries, attention.keys)
             ]
         )  # (L, heads, A, h * w)

@@ -2,21 +2,26 @@
 
 from .backbones import WeakTrEVA02, WeakTrSegmenterViT, WeakTrViT
 from .data_preprocessor import WeakTrDataPreprocessor
-from .fusions import AdaptiveAttentionFusion
+from .features import WeakTrFeatures
+from .fusions import AdaptiveAttentionFusion, HeadFusion, WeakTrUniformFusion
 from .heads import WeakTrCAMHead, WeakTrGradientClippingHead
-from .losses import WeakTrGradientClippingLoss
+from .losses import WeakTrGradientClippingLoss, WeakTrMultiLabelSoftMarginLoss
 from .segmentors import WeakTrCAMSegmentor, WeakTrCRFTTAModel, WeakTrSegmentor
 
 __all__ = [
     'AdaptiveAttentionFusion',
+    'HeadFusion',
     'WeakTrCAMHead',
     'WeakTrCAMSegmentor',
     'WeakTrCRFTTAModel',
     'WeakTrDataPreprocessor',
     'WeakTrEVA02',
+    'WeakTrFeatures',
     'WeakTrGradientClippingHead',
     'WeakTrGradientClippingLoss',
+    'WeakTrMultiLabelSoftMarginLoss',
     'WeakTrSegmenterViT',
     'WeakTrSegmentor',
+    'WeakTrUniformFusion',
     'WeakTrViT',
 ]

@@ -16,7 +16,7 @@ model = dict(
         arch=dict(embed_dims=width, num_layers=4, num_heads=4, feedforward_channels=4 * width),
         img_size=64,
         patch_size=8,
-        fusion=dict(reduction=4, feature_reduction=4, pooling='max'),
+        fusion=dict(type='AdaptiveAttentionFusion', reduction=4, feature_reduction=4),
         mimetic_gain=1.5,  # start from scratch: see WeakTrViT
         patch_whitening=0.3),
     cam_head=dict(type='WeakTrCAMHead', in_channels=width, num_classes=num_classes),

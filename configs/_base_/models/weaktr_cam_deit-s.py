@@ -19,7 +19,7 @@ model = dict(
         patch_size=16,
         drop_path_rate=0.1,
         norm_cfg=dict(type='LN', eps=1e-6),
-        fusion=dict(reduction=8, feature_reduction=8, pooling='max'),
+        fusion=dict(type='AdaptiveAttentionFusion'),  # as published: reductions of 8, max
         init_cfg=dict(
             type='Pretrained', checkpoint='checkpoints/deit-s_voc_cam.pth', prefix='backbone.')),
     cam_head=dict(type='WeakTrCAMHead', in_channels=384, num_classes=num_classes),

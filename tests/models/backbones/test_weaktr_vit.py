@@ -4,6 +4,7 @@ import pytest
 import torch
 from mmengine.model import BaseModule
 
+from weaktr_mmseg.models import AdaptiveAttentionFusion
 from weaktr_mmseg.models.backbones.position_embedding import resize_by_factor, sine_cosine_grid
 from weaktr_mmseg.models.fusions.fused_attention import MaterializedFusedAttention
 
@@ -40,6 +41,49 @@ def test_tokens_are_those_of_stock_layers_without_final_norm(build_vit):
     torch.testing.assert_close(features.class_tokens, tokens[:, :CLASSES])
     torch.testing.assert_close(features.patch_map, tokens[:, CLASSES:].mT.unflatten(2, (4, 4)))
     assert not hasattr(vit, 'norm')
+
+
+def test_final_norm_is_applied_to_all_tokens(build_vit):
+    vit, images = build_vit(final_norm=True), draw_images(16, 16)
+    features = vit(images)
+    tokens = vit.ln1(reference_forward(vit, images)[0])
+    torch.testing.assert_close(features.class_tokens, tokens[:, :CLASSES])
+    torch.testing.assert_close(features.patch_map, tokens[:, CLASSES:].mT.unflatten(2, (4, 4)))
+
+
+def test_registers_take_part_but_are_not_in_the_features(build_vit):
+    vit, images = build_vit(num_registers=2), draw_images(16, 16)
+    patches = vit.patch_embed.projection(images).flatten(2).mT
+    tokens = torch.cat((vit.cls_token.repeat(2, 1, 1), patches), 1) + vit.pos_embed
+    registers = vit.register_tokens.repeat(2, 1, 1)
+    tokens = torch.cat((tokens[:, :CLASSES], registers, tokens[:, CLASSES:]), 1)
+    for layer in vit.layers:
+        tokens = layer(tokens)
+
+    features = vit(images)
+
+    torch.testing.assert_close(features.class_tokens, tokens[:, :CLASSES])
+    torch.testing.assert_close(features.patch_map.flatten(2).mT, tokens[:, CLASSES + 2 :])
+    assert features.attention.class_to_patch().shape == (2, CLASSES, 16)
+    assert vit.pos_embed.shape == (1, CLASSES + 16, WIDTH)
+    assert vit(draw_images(20, 24)).patch_map.shape == (2, WIDTH, 5, 6)
+    assert 'register_tokens' not in build_vit().state_dict()
+
+
+def test_a_fusion_without_type_is_the_published_one(build_vit):
+    named = build_vit()
+    unnamed = build_vit(fusion=dict(reduction=2, feature_reduction=2))
+    assert type(named.attention_fusion) is type(unnamed.attention_fusion) is AdaptiveAttentionFusion
+    assert named.state_dict().keys() == unnamed.state_dict().keys()
+
+
+@pytest.mark.parametrize('mode', ['streaming', 'materialized'])
+def test_uniform_fusion_is_the_mean_over_the_last_layers(build_vit, mode):
+    fusion = dict(type='WeakTrUniformFusion', last_layers=2)
+    vit, images = build_vit(fusion=fusion, attention_mode=mode), draw_images(16, 16)
+    _, attentions, _ = reference_forward(vit, images)
+    expected = torch.stack(attentions[1:]).mean(dim=(0, 2))[:, :CLASSES, CLASSES:]
+    torch.testing.assert_close(vit(images).attention.class_to_patch(), expected)
 
 
 @pytest.mark.parametrize('layer_scale', [0.0, 0.5])

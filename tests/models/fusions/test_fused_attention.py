@@ -1,5 +1,7 @@
 from __future__ import annotations
 
+from itertools import product
+
 import pytest
 import torch
 
@@ -120,17 +122,67 @@ def test_queries_and_keys_get_no_gradient(parts, mode):
 
 
 @pytest.mark.parametrize('mode', MODES)
-def test_half_precision_queries_stay_close(parts, mode):
-    """Under mixed precision queries and keys are narrower than the weights."""
+@pytest.mark.parametrize('autocast', [True, False])
+@pytest.mark.parametrize('dtypes', list(product([torch.bfloat16, torch.float32], repeat=2)))
+def test_half_precision_stays_close(parts, mode, autocast, dtypes):
+    """Queries and keys may be narrower than weights and maps, within autocast and outside."""
     queries, keys, weights = parts
     narrow = [[tensor.bfloat16() for tensor in tensors] for tensors in (queries, keys)]
+    weights_dtype, maps_dtype = dtypes
     maps = draw_maps(2)
+    given = maps.to(maps_dtype)
 
-    operator = fuse_attention(*narrow, weights.bfloat16(), CLASSES, mode)
+    with torch.autocast('cpu', torch.bfloat16, enabled=autocast):
+        operator = fuse_attention(*narrow, weights.to(weights_dtype), CLASSES, mode)
+        rows, spread, mean = (
+            operator.class_to_patch(),
+            operator.propagate(given),
+            operator.propagated_mean(given),
+        )
 
-    expected = torch.einsum('bnm,bkm->bkn', patch_block(parts), maps)
-    spread = operator.propagate(maps.bfloat16()).float()
-    torch.testing.assert_close(spread, expected, rtol=0, atol=3e-2)
+    block = patch_block(parts)
+    expected = torch.einsum('bnm,bkm->bkn', block, maps)
+    for mine, naive in (
+        (rows, naive_matrix(*parts)[:, :CLASSES, CLASSES:]),
+        (spread, expected),
+        (mean, expected.mean(2)),
+    ):
+        torch.testing.assert_close(mine.float(), naive, rtol=0, atol=3e-2)
+        assert_gradients_exist(mine, weights)
+
+
+def assert_gradients_exist(value, weights):
+    (gradient,) = torch.autograd.grad(value.float().sum(), weights, retain_graph=True)
+    assert gradient.abs().min() > 0
+
+
+@pytest.mark.parametrize('mode', MODES)
+def test_registers_have_neither_rows_nor_columns(parts, mode):
+    registers, first = 2, CLASSES + 2
+    maps = draw_maps(3)[..., registers:]
+
+    operator = fuse_attention(*parts, CLASSES, mode, registers)
+
+    matrix = naive_matrix(*parts)
+    torch.testing.assert_close(operator.class_to_patch(), matrix[:, :CLASSES, first:])
+    expected = torch.einsum('bnm,bkm->bkn', matrix[:, first:, first:], maps)
+    torch.testing.assert_close(operator.propagate(maps), expected)
+    torch.testing.assert_close(operator.propagated_mean(maps), expected.mean(2))
+
+
+@pytest.mark.parametrize('mode', MODES)
+def test_only_fused_layers_are_computed(parts, mode):
+    queries, keys, weights = parts
+    weights = weights * torch.tensor([0.0, 1.0])
+    maps = draw_maps(2)
+    whole = fuse_attention(queries, keys, weights, CLASSES, mode)
+    broken = [torch.full_like(queries[0], torch.nan), queries[1]]
+
+    fused = fuse_attention(broken, keys, weights, CLASSES, mode, fused_layers=[1])
+
+    torch.testing.assert_close(fused.class_to_patch(), whole.class_to_patch())
+    torch.testing.assert_close(fused.propagate(maps), whole.propagate(maps))
+    torch.testing.assert_close(fused.propagated_mean(maps), whole.propagated_mean(maps))
 
 
 @pytest.mark.parametrize(

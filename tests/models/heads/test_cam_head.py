@@ -95,3 +95,29 @@ def test_the_other_terms_train_the_blocks(segmentor, features, branch):
     assert not any('.attention_fusion.' in name for name in trained)
     assert 'backbone.layers.0.attn.qkv.weight' in trained
     assert ('cam_head.classifier.weight' in trained) == (branch == 'coarse')
+
+
+def test_losses_have_configs_weights_and_may_be_left_out(build_segmentor, features):
+    """mmpretrain's losses for several labels fit as they are."""
+    head = dict(
+        loss_cls=dict(type='WeakTrMultiLabelSoftMarginLoss', loss_weight=3.0),
+        loss_coarse=dict(type='mmpretrain.CrossEntropyLoss', use_sigmoid=True, loss_weight=0.5),
+        loss_fine=None,
+    )
+    plain = build_segmentor().cam_head.loss(features, TARGETS)
+
+    losses = build_segmentor(head=head).cam_head.loss(features, TARGETS)
+
+    assert losses.keys() == {'loss_cls', 'loss_coarse'}
+    torch.testing.assert_close(losses['loss_cls'], 3 * plain['loss_cls'])
+    torch.testing.assert_close(losses['loss_coarse'], 0.5 * plain['loss_coarse'])
+
+
+@pytest.mark.parametrize('name', [None, 'toy', 'loss_fine', 'loss_twice'])
+def test_further_losses_need_a_name_of_their_own(build_segmentor, name):
+    loss = torch.nn.Identity
+    if name is not None:
+        loss = type('Named', (torch.nn.Identity,), dict(loss_name=name))
+    twice = [dict(type=loss)] * (2 if name == 'loss_twice' else 1)
+    with pytest.raises(ValueError, match='aux_losses: expected .* to have a loss_name'):
+        build_segmentor(head=dict(aux_losses=twice))

@@ -144,3 +144,32 @@ def test_min_max_normalize():
     torch.testing.assert_close(normalised[0], torch.tensor([[0, 1], [0.5, 0]]))
     assert not normalised[1].any()
     assert min_max_normalize(torch.zeros(0, 2, 2)).shape == (0, 2, 2)
+
+
+@pytest.mark.parametrize('mode', ['streaming', 'materialized'])
+@pytest.mark.parametrize('inside', ['all', 'backbone'])
+def test_bfloat16_trains_and_predicts_close_to_float32(build_segmentor, mode, inside):
+    """Under autocast, or with the backbone alone under it, as a frozen encoder may run."""
+    segmentor = build_segmentor(attention_mode=mode, final_norm=True)
+    images = torch.cat([make_scales(index, [(16, 20)])[0] for index in range(2)])
+    targets = torch.tensor([[1.0, 0, 0], [0, 1, 1]])
+
+    def run(autocast):
+        segmentor.zero_grad()
+        with torch.autocast('cpu', torch.bfloat16, enabled=autocast):
+            features = segmentor.extract_feat(images)
+        if autocast and inside == 'backbone':
+            features = features._replace(
+                class_tokens=features.class_tokens.float(), patch_map=features.patch_map.float()
+            )
+        with torch.autocast('cpu', torch.bfloat16, enabled=autocast and inside == 'all'):
+            losses = segmentor.cam_head.loss(features, targets)
+            maps = segmentor.cam_head.activation_maps(features)
+        sum(losses.values()).backward()
+        return [*losses.values(), *maps]
+
+    for wide, narrow in zip(run(autocast=False), run(autocast=True)):
+        torch.testing.assert_close(
+            narrow.float(), wide, rtol=0, atol=0.05 * wide.abs().max().item()
+        )
+    assert all(parameter.grad is not None for parameter in segmentor.parameters())

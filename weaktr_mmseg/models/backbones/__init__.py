@@ -2,11 +2,10 @@
 
 from .segmenter_eva02 import WeakTrEVA02
 from .segmenter_vit import WeakTrSegmenterViT
-from .weaktr_vit import WeakTrFeatures, WeakTrViT
+from .weaktr_vit import WeakTrViT
 
 __all__ = [
     'WeakTrEVA02',
-    'WeakTrFeatures',
     'WeakTrSegmenterViT',
     'WeakTrViT',
 ]

@@ -2,35 +2,20 @@
 
 from __future__ import annotations
 
-from typing import NamedTuple
-
 import torch
 from mmpretrain.models.backbones import VisionTransformer
 from mmseg.registry import MODELS
 from torch import Tensor, nn
 
 from ...utils.errors import WeakTrInputError
-from ..fusions.adaptive_fusion import AdaptiveAttentionFusion
+from ..features import WeakTrFeatures
 from ..fusions.attention_history import AttentionHistory
-from ..fusions.fused_attention import MODES, FusedAttention, fuse_attention
+from ..fusions.fused_attention import MODES, fuse_attention
+from ..fusions.head_fusion import build_fusion
 from .lean_layer import add_attention, add_feed_forward, attend, use_plain_drop_rates
 from .mimetic_init import mimetic_init_
 from .patch_whitening import whiten_patches_
 from .position_embedding import resize_by_factor
-
-
-class WeakTrFeatures(NamedTuple):
-    """What the backbone gives to the CAM head.
-
-    Attributes:
-        class_tokens: Class tokens of the last block, (B, C, E).
-        patch_map: Patch tokens of the last block as a map, (B, E, h, w).
-        attention: Fused attention of all heads as an operator.
-    """
-
-    class_tokens: Tensor
-    patch_map: Tensor
-    attention: FusedAttention
 
 
 @MODELS.register_module()
@@ -38,14 +23,22 @@ class WeakTrViT(VisionTransformer):
     """Vision transformer of the CAM stage.
 
     Differs from its parent in four points (WeakTr, arXiv 2304.01184, sections 3.1 and 3.2): there
-    are ``num_classes`` class tokens, the last block is not normalised, the position grid is
-    resized by :func:`resize_by_factor`, and the attention of all heads is fused with learned
-    weights. Fusion sees detached queries, keys and outputs, so it does not train the blocks.
+    are ``num_classes`` class tokens, the last block is not normalised unless asked for, the
+    position grid is resized by :func:`resize_by_factor`, and the attention of all heads is fused.
+    Fusion sees detached queries, keys and outputs, so it does not train the blocks.
+
+    Tokens are class tokens, registers and patches, in this order. Registers (Darcet et al., "Vision
+    Transformers Need Registers", ICLR 2024) have no position and are no part of the features or
+    of the fused attention.
 
     Args:
         num_classes: Number of foreground classes ``C``.
-        fusion: Arguments of :class:`AdaptiveAttentionFusion`: ``reduction``,
-            ``feature_reduction``, ``pooling``.
+        fusion: Config of a :class:`HeadFusion`; its ``type`` is
+            :class:`AdaptiveAttentionFusion`, the published one, if it names none.
+        num_registers: Number of register tokens ``R``.
+        final_norm: Whether the tokens of the last block are normalised, as encoders need whose
+            last block puts out values of very different sizes (DINOv2). The published CAM network
+            does without.
         attention_mode: How products with the fused attention are computed: ``'streaming'``,
             ``'materialized'`` or ``'auto'``.
         mimetic_gain: If given, :meth:`init_weights` prepares the network for training from
@@ -65,6 +58,8 @@ class WeakTrViT(VisionTransformer):
         self,
         num_classes: int,
         fusion: dict | None = None,
+        num_registers: int = 0,
+        final_norm: bool = False,
         attention_mode: str = 'auto',
         mimetic_gain: float | None = None,
         patch_whitening: float | None = None,
@@ -79,7 +74,7 @@ class WeakTrViT(VisionTransformer):
             )
         self.num_extra_tokens = num_classes
         super().__init__(
-            final_norm=False,
+            final_norm=final_norm,
             out_type='raw',
             patch_cfg={'padding': 0, **(patch_cfg or {})},
             **kwargs,
@@ -92,17 +87,22 @@ class WeakTrViT(VisionTransformer):
         self.mimetic_gain = mimetic_gain
         self.patch_whitening = patch_whitening
         self.cls_token = nn.Parameter(torch.zeros(1, num_classes, self.embed_dims))
-        heads = self.arch_settings['num_heads']
-        self.attention_fusion = AdaptiveAttentionFusion(
-            self.num_layers, heads, self.embed_dims // heads, **(fusion or {})
+        self.num_registers = num_registers
+        if num_registers:
+            self.register_tokens = nn.Parameter(torch.zeros(1, num_registers, self.embed_dims))
+        self.attention_fusion = build_fusion(
+            fusion, self.num_layers, self.arch_settings['num_heads'], self.embed_dims
         )
 
     def init_weights(self) -> None:
-        """Initialises as the parent does, with distinct class tokens."""
-        super().init_weights()
-        if isinstance(self.init_cfg, dict) and self.init_cfg['type'] == 'Pretrained':
+        """Initialises as the parent does, with distinct class tokens; keeps pretrained weights."""
+        if isinstance(self.init_cfg, dict) and self.init_cfg['type'].endswith('Pretrained'):
+            super(VisionTransformer, self).init_weights()  # the parent would draw positions anew
             return
+        super().init_weights()
         nn.init.trunc_normal_(self.cls_token, std=0.02)
+        if self.num_registers:
+            nn.init.trunc_normal_(self.register_tokens, std=0.02)
         if self.mimetic_gain is not None:
             mimetic_init_(self, self.mimetic_gain)
         if self.patch_whitening is not None:
@@ -120,7 +120,7 @@ class WeakTrViT(VisionTransformer):
         tokens, grid = self.patch_embed(images)
         tokens = torch.cat((self.cls_token.expand(len(tokens), -1, -1), tokens), dim=1)
         tokens = tokens + self.position_embedding(grid, images.shape[-2:])
-        tokens = self.pre_norm(self.drop_after_pos(tokens))
+        tokens = self.pre_norm(self.drop_after_pos(self._insert_registers(tokens)))
 
         history, pooled = AttentionHistory(self.num_layers), []
         for layer in self.layers:
@@ -130,12 +130,27 @@ class WeakTrViT(VisionTransformer):
             history.append(query, key)
             pooled.append(self.attention_fusion.pool(output))
 
-        weights = self.attention_fusion(pooled)
+        if self.final_norm:
+            tokens = self.ln1(tokens)
         attention = fuse_attention(
-            history.queries, history.keys, weights, self.num_classes, self.attention_mode
+            history.queries,
+            history.keys,
+            self.attention_fusion(pooled),
+            self.num_classes,
+            self.attention_mode,
+            self.num_registers,
+            self.attention_fusion.fused_layers,
         )
-        patches = tokens[:, self.num_classes :].transpose(1, 2).unflatten(2, tuple(grid))
+        patches = tokens[:, attention.first_patch :].transpose(1, 2).unflatten(2, tuple(grid))
         return WeakTrFeatures(tokens[:, : self.num_classes], patches, attention)
+
+    def _insert_registers(self, tokens: Tensor) -> Tensor:
+        """Puts the registers between class tokens and patches, (B, C + Np, E) -> (B, N, E)."""
+        if not self.num_registers:
+            return tokens
+        registers = self.register_tokens.expand(len(tokens), -1, -1)
+        classes, patches = tokens[:, : self.num_classes], tokens[:, self.num_classes :]
+        return torch.cat((classes, registers, patches), dim=1)
 
     def position_embedding(self, grid: tuple[int, int], image_size: tuple[int, int]) -> Tensor:
         """Position embeddings of class tokens and patches at a given input size.

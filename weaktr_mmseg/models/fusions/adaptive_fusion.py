@@ -5,15 +5,17 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 import torch
-from mmengine.model import BaseModule
+from mmseg.registry import MODELS
 from torch import Tensor, nn
 
 from ...utils.errors import WeakTrInputError
+from .head_fusion import HeadFusion
 
 POOLING = ('max', 'avg')
 
 
-class AdaptiveAttentionFusion(BaseModule):
+@MODELS.register_module()
+class AdaptiveAttentionFusion(HeadFusion):
     """Weighs every attention head of every layer by what that head put out.
 
     The output of a layer's attention is split into one feature per head, pooled over the tokens,
@@ -25,7 +27,7 @@ class AdaptiveAttentionFusion(BaseModule):
     trained this way.
 
     Args:
-        num_layers: Number of transformer layers ``L``.
+        num_layers: Number of transformer layers ``L``; the backbone fills it in, like the next two.
         num_heads: Number of heads ``H`` of each layer.
         head_dims: Width ``d`` of a head.
         reduction: Ratio ``r`` of the bottleneck over the ``H * L`` pairs.
@@ -48,7 +50,7 @@ class AdaptiveAttentionFusion(BaseModule):
         pooling: str = 'max',
         init_cfg: dict | None = None,
     ) -> None:
-        super().__init__(init_cfg)
+        super().__init__(num_layers, num_heads, head_dims, init_cfg)
         if pooling not in POOLING:
             raise WeakTrInputError(f'pooling: expected one of {POOLING}, got {pooling!r}')
         pairs = num_heads * num_layers
@@ -61,9 +63,6 @@ class AdaptiveAttentionFusion(BaseModule):
                 f'feature_reduction: expected at most {head_dims} (channels of a head), '
                 f'got {feature_reduction}'
             )
-        self.num_layers = num_layers
-        self.num_heads = num_heads
-        self.head_dims = head_dims
         self.pooling = pooling
         hidden = head_dims // feature_reduction
         self.feature_ffn = nn.Sequential(nn.Linear(head_dims, hidden), nn.Linear(hidden, 1))

@@ -4,12 +4,14 @@
 ``N x N`` matrix, yet a CAM head needs three products with it and never the matrix. Both classes
 here give these products; the streaming one never holds more than a strip of one layer's matrix.
 The attention is constant: gradients reach the weights ``w`` and the maps, not queries and keys.
+Tokens are class tokens, registers (which take part in the softmax but have neither rows nor columns
+in ``F``) and patches, in this order. Sums over heads and layers are formed in at least float32.
 """
 
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 
 import torch
 import torch.nn.functional as F
@@ -26,10 +28,12 @@ class FusedAttention(ABC):
     """Products of the fused attention matrix with class activation maps.
 
     Args:
-        queries: Per layer, float (B, H, N, d), class tokens first.
+        queries: Per layer, float (B, H, N, d): class tokens, registers, patches.
         keys: Per layer, float (B, H, N, d).
         weights: Weight of each head of each layer, (B, H, L).
-        num_classes: Number of class tokens ``C``; the remaining ``N - C`` tokens are patches.
+        num_classes: Number of class tokens ``C``.
+        num_registers: Number of registers ``R``; the remaining ``N - C - R`` tokens are patches.
+        fused_layers: Indices of the layers whose weights are not all 0; by default all layers.
     """
 
     def __init__(
@@ -38,17 +42,23 @@ class FusedAttention(ABC):
         keys: Sequence[Tensor],
         weights: Tensor,
         num_classes: int,
+        num_registers: int = 0,
+        fused_layers: Sequence[int] | None = None,
     ) -> None:
         self.queries = [query.detach() for query in queries]
         self.keys = [key.detach() for key in keys]
         self.weights = weights
         self.num_classes = num_classes
+        self.first_patch = num_classes + num_registers
+        self.fused_layers = range(len(self.queries)) if fused_layers is None else fused_layers
 
-    @property
-    def scaled_weights(self) -> Tensor:
-        """Weights divided by the number of (head, layer) pairs, (L, B, H)."""
+    def _layers(self) -> Iterator[tuple[Tensor, Tensor, Tensor]]:
+        """Weights divided by the number of pairs (B, H), queries and keys of each fused layer."""
         _, heads, layers = self.weights.shape
-        return self.weights.permute(2, 0, 1) / (heads * layers)
+        wide = torch.promote_types(self.weights.dtype, torch.float32)
+        scaled = self.weights.to(wide).permute(2, 0, 1) / (heads * layers)
+        for layer in self.fused_layers:
+            yield scaled[layer], self.queries[layer], self.keys[layer]
 
     @abstractmethod
     def class_to_patch(self, classes: Tensor | None = None) -> Tensor:
@@ -80,26 +90,20 @@ class FusedAttention(ABC):
 class MaterializedFusedAttention(FusedAttention):
     """Builds the matrix once, O(N^2) memory: the reference and the faster one for few tokens."""
 
-    def __init__(
-        self,
-        queries: Sequence[Tensor],
-        keys: Sequence[Tensor],
-        weights: Tensor,
-        num_classes: int,
-    ) -> None:
-        super().__init__(queries, keys, weights, num_classes)
+    def __init__(self, *args, **kwargs) -> None:
+        super().__init__(*args, **kwargs)
         self.matrix: Tensor = sum(  # (B, N, N)
-            torch.einsum('bh,bhnm->bnm', weight, attention_rows(query, key))
-            for weight, query, key in zip(self.scaled_weights, self.queries, self.keys)
+            _weighted_sum('bh,bhnm->bnm', weight, attention_rows(query, key))
+            for weight, query, key in self._layers()
         )
 
     def class_to_patch(self, classes: Tensor | None = None) -> Tensor:
-        rows = self.matrix[:, : self.num_classes, self.num_classes :]
+        rows = self.matrix[:, : self.num_classes, self.first_patch :]
         return rows if classes is None else rows[:, classes]
 
     def propagate(self, maps: Tensor) -> Tensor:
-        patches = self.matrix[:, self.num_classes :, self.num_classes :]
-        return maps @ patches.transpose(1, 2)
+        patches = self.matrix[:, self.first_patch :, self.first_patch :]
+        return maps.to(patches.dtype) @ patches.transpose(1, 2)
 
     def propagated_mean(self, maps: Tensor) -> Tensor:
         return self.propagate(maps).mean(dim=2)
@@ -111,9 +115,9 @@ class StreamingFusedAttention(FusedAttention):
     def class_to_patch(self, classes: Tensor | None = None) -> Tensor:
         chosen = slice(self.num_classes) if classes is None else classes
         fused = 0
-        for weight, query, key in zip(self.scaled_weights, self.queries, self.keys):
-            rows = attention_rows(query[:, :, chosen], key)[..., self.num_classes :]
-            fused = fused + torch.einsum('bh,bhkn->bkn', weight, rows)
+        for weight, query, key in self._layers():
+            rows = attention_rows(query[:, :, chosen], key)[..., self.first_patch :]
+            fused = fused + _weighted_sum('bh,bhkn->bkn', weight, rows)
         return fused
 
     def propagate(self, maps: Tensor) -> Tensor:
@@ -122,27 +126,32 @@ class StreamingFusedAttention(FusedAttention):
 
     def _propagate_group(self, maps: Tensor) -> Tensor:
         heads, head_dims = self.queries[0].shape[1], self.queries[0].shape[3]
-        # Fused SDPA kernels want values as wide as queries, (B, H, N, d): zeros for class tokens
-        # and for the channels beyond the maps.
+        # Fused SDPA kernels want values as wide as queries, (B, H, N, d): zeros for class tokens,
+        # registers and the channels beyond the maps.
         values = F.pad(
-            maps.transpose(1, 2), (0, head_dims - maps.size(1), self.num_classes, 0)
+            maps.transpose(1, 2), (0, head_dims - maps.size(1), self.first_patch, 0)
         ).unsqueeze(1)
         values = values.to(self.queries[0].dtype).expand(-1, heads, -1, -1)
         fused = 0
-        for weight, query, key in zip(self.scaled_weights, self.queries, self.keys):
-            patch_query = query[:, :, self.num_classes :]
+        for weight, query, key in self._layers():
+            patch_query = query[:, :, self.first_patch :]
             spread = F.scaled_dot_product_attention(patch_query, key, values)
-            spread = spread[..., : maps.size(1)].to(weight.dtype)  # (B, H, Np, K)
-            fused = fused + torch.einsum('bh,bhnk->bkn', weight, spread)
+            spread = spread[..., : maps.size(1)]  # (B, H, Np, K)
+            fused = fused + _weighted_sum('bh,bhnk->bkn', weight, spread)
         return fused
 
     def propagated_mean(self, maps: Tensor) -> Tensor:
         # mean_p (F m)_p = sum_q (mean_p F_pq) m_q: the mean needs one number per column.
         fused = 0
-        for weight, query, key in zip(self.scaled_weights, self.queries, self.keys):
-            columns = mean_patch_row(query, key, self.num_classes)  # (B, H, Np)
-            fused = fused + torch.einsum('bh,bhn->bn', weight, columns)
-        return torch.einsum('bn,bkn->bk', fused, maps)
+        for weight, query, key in self._layers():
+            columns = mean_patch_row(query, key, self.first_patch)  # (B, H, Np)
+            fused = fused + _weighted_sum('bh,bhn->bn', weight, columns)
+        return torch.einsum('bn,bkn->bk', fused, maps.to(fused.dtype))
+
+
+def _weighted_sum(equation: str, weight: Tensor, values: Tensor) -> Tensor:
+    """``einsum`` of wide weights with perhaps narrower values, as wide as the weights."""
+    return torch.einsum(equation, weight, values.to(weight.dtype)).to(weight.dtype)
 
 
 @torch.no_grad()
@@ -153,22 +162,25 @@ def attention_rows(query: Tensor, key: Tensor) -> Tensor:
 
 
 @torch.no_grad()
-def mean_patch_row(query: Tensor, key: Tensor, num_classes: int) -> Tensor:
+def mean_patch_row(query: Tensor, key: Tensor, first_patch: int) -> Tensor:
     """Mean of the attention rows of all patches, at the columns of the patches.
 
     Args:
-        query: (B, H, N, d), class tokens first.
+        query: (B, H, N, d), patches last.
         key: (B, H, N, d).
-        num_classes: Number of class tokens.
+        first_patch: Index of the first patch.
 
     Returns:
         (B, H, Np). Rows are visited in strips of at most ``STRIP_ELEMENTS`` entries.
     """
     batch, heads, tokens, _ = query.shape
-    patch_query = query[:, :, num_classes:]
+    patch_query = query[:, :, first_patch:]
     strip = max(1, STRIP_ELEMENTS // (batch * heads * tokens))
-    total = sum(attention_rows(rows, key).sum(dim=2) for rows in patch_query.split(strip, dim=2))
-    return total[..., num_classes:] / patch_query.size(2)
+    wide = torch.promote_types(query.dtype, torch.float32)
+    total = sum(
+        attention_rows(rows, key).sum(dim=2, dtype=wide) for rows in patch_query.split(strip, dim=2)
+    )
+    return total[..., first_patch:] / patch_query.size(2)
 
 
 def fuse_attention(
@@ -177,6 +189,8 @@ def fuse_attention(
     weights: Tensor,
     num_classes: int,
     mode: str = 'auto',
+    num_registers: int = 0,
+    fused_layers: Sequence[int] | None = None,
 ) -> FusedAttention:
     """Chooses how the fused attention is computed.
 
@@ -187,6 +201,8 @@ def fuse_attention(
         num_classes: Number of class tokens.
         mode: ``'streaming'``, ``'materialized'`` or ``'auto'``, the faster of the two: the latter
             for at most ``MATERIALIZED_TOKENS`` tokens without gradient, else the former.
+        num_registers: Number of registers, between class tokens and patches.
+        fused_layers: Indices of the layers whose weights are not all 0; by default all layers.
 
     Returns:
         The operator.
@@ -201,4 +217,4 @@ def fuse_attention(
         few = queries[0].size(2) <= MATERIALIZED_TOKENS
         mode = 'materialized' if few and not learns else 'streaming'
     operator = MaterializedFusedAttention if mode == 'materialized' else StreamingFusedAttention
-    return operator(queries, keys, weights, num_classes)
+    return operator(queries, keys, weights, num_classes, num_registers, fused_layers)

@@ -2,15 +2,18 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import NamedTuple
 
-import torch.nn.functional as F
 from mmengine.model import BaseModule
 from mmseg.registry import MODELS
 from torch import Tensor, nn
 
-from ..backbones.weaktr_vit import WeakTrFeatures
+from ...utils.errors import WeakTrInputError
 from ..checkpoint_guard import guard_class_ids
+from ..features import WeakTrFeatures
+
+SOFT_MARGIN = dict(type='WeakTrMultiLabelSoftMarginLoss', loss_weight=1.0)
 
 
 class ImageLogits(NamedTuple):
@@ -39,17 +42,58 @@ class ClassActivationMaps(NamedTuple):
 class WeakTrCAMHead(BaseModule):
     """Coarse and attention-refined class activation maps (WeakTr, arXiv 2304.01184, section 3.3).
 
+    Each of the three branches has a loss, which is called with logits and multi-hot labels, both
+    (B, C), as mmpretrain's multi-label losses are; the published ones are the default. Further
+    losses, which may look at the attention or at the maps, are modules with an attribute
+    ``loss_name`` (contains ``loss``; the key in the log) that are called with
+
+    * the features of the backbone,
+    * the scores of the convolution, float (B, C, h, w), with gradient,
+    * the multi-hot labels, float (B, C),
+
+    and return a scalar, their weight included.
+
     Args:
         in_channels: Width ``E`` of the tokens.
         num_classes: Number of foreground classes ``C``.
+        loss_cls: Config of the loss of the class tokens; None leaves the branch untrained.
+        loss_coarse: Alike for the mean of the scores.
+        loss_fine: Alike for the mean of the fine maps, which trains the fusion alone.
+        aux_losses: Configs of further losses.
         init_cfg: Initialisation config of mmengine.
+
+    Raises:
+        WeakTrInputError: If a further loss has no name of its own with ``loss`` in it.
     """
 
-    def __init__(self, in_channels: int, num_classes: int, init_cfg: dict | None = None) -> None:
+    def __init__(
+        self,
+        in_channels: int,
+        num_classes: int,
+        loss_cls: dict | None = SOFT_MARGIN,
+        loss_coarse: dict | None = SOFT_MARGIN,
+        loss_fine: dict | None = SOFT_MARGIN,
+        aux_losses: Sequence[dict] = (),
+        init_cfg: dict | None = None,
+    ) -> None:
         super().__init__(init_cfg)
         self.num_classes = num_classes
         self.classifier = nn.Conv2d(in_channels, num_classes, kernel_size=3, padding=1)
         guard_class_ids(self, 'classifier.weight', dim=0)
+        branches = dict(cls=loss_cls, coarse=loss_coarse, fine=loss_fine)
+        self.branch_losses = nn.ModuleDict(
+            {name: MODELS.build(loss) for name, loss in branches.items() if loss is not None}
+        )
+        self.aux_losses = nn.ModuleList(MODELS.build(loss) for loss in aux_losses)
+        names = {f'loss_{branch}' for branch in branches}
+        for loss in self.aux_losses:
+            name = getattr(loss, 'loss_name', '')
+            if 'loss' not in name or name in names:
+                raise WeakTrInputError(
+                    f'aux_losses: expected {type(loss).__name__} to have a loss_name that contains '
+                    f'"loss" and is none of {sorted(names)}, got {name!r}'
+                )
+            names.add(name)
 
     def forward(self, features: WeakTrFeatures) -> ImageLogits:
         """Computes image-level logits.
@@ -61,34 +105,42 @@ class WeakTrCAMHead(BaseModule):
             Logits of the class tokens, of the coarse and of the fine maps. The fine ones carry
             gradient to the fusion weights alone.
         """
-        scores = self.classifier(features.patch_map)  # (B, C, h, w)
+        scores = self.classifier(features.patch_map)
+        return ImageLogits(*(self._logits(name, features, scores) for name in ImageLogits._fields))
+
+    def _logits(self, branch: str, features: WeakTrFeatures, scores: Tensor) -> Tensor:
+        """Logits of a branch (B, C) from the features and the scores (B, C, h, w)."""
+        if branch == 'cls':
+            return self.class_token_logits(features)
+        if branch == 'coarse':
+            return scores.mean(dim=(2, 3))
         coarse = scores.detach().relu().flatten(2)  # (B, C, Np)
         attended = features.attention.class_to_patch() * coarse
-        return ImageLogits(
-            cls=self.class_token_logits(features),
-            coarse=scores.mean(dim=(2, 3)),
-            fine=features.attention.propagated_mean(attended),
-        )
+        return features.attention.propagated_mean(attended)
 
     def class_token_logits(self, features: WeakTrFeatures) -> Tensor:
         """Mean over the width of each class token, (B, C)."""
         return features.class_tokens.mean(dim=2)
 
     def loss(self, features: WeakTrFeatures, targets: Tensor) -> dict[str, Tensor]:
-        """Multi-label soft-margin loss of each branch against the image-level labels.
+        """Computes the losses of the branches and the further ones.
 
         Args:
             features: Output of the backbone.
             targets: Multi-hot labels, float (B, C).
 
         Returns:
-            ``loss_cls``, ``loss_coarse`` and ``loss_fine``; their sum is minimised.
+            ``loss_cls``, ``loss_coarse``, ``loss_fine`` and the further losses by their names;
+            their sum is minimised.
         """
-        logits = self(features)
-        return {
-            f'loss_{branch}': F.multilabel_soft_margin_loss(value, targets)
-            for branch, value in logits._asdict().items()
+        scores = self.classifier(features.patch_map)  # (B, C, h, w)
+        losses = {
+            f'loss_{branch}': loss(self._logits(branch, features, scores), targets)
+            for branch, loss in self.branch_losses.items()
         }
+        for aux in self.aux_losses:
+            losses[aux.loss_name] = aux(features, scores, targets)
+        return losses
 
     def activation_maps(
         self, features: WeakTrFeatures, classes: Tensor | None = None

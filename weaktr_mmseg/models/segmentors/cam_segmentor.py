@@ -11,8 +11,10 @@ from mmseg.registry import MODELS
 from mmseg.structures import SegDataSample
 from torch import Tensor
 
-from ..backbones.weaktr_vit import WeakTrFeatures
+from ...utils.errors import WeakTrInputError
 from ..checkpoint_guard import guard_layout
+from ..features import WeakTrFeatures
+from ..heads.cam_head import ClassActivationMaps
 from .memory_retry import predict_within_memory
 
 NORMALIZE_EPS = 1e-8
@@ -26,12 +28,16 @@ class WeakTrCAMSegmentor(BaseSegmentor):
         backbone: Config of :class:`WeakTrViT`.
         cam_head: Config of :class:`WeakTrCAMHead`.
         data_preprocessor: Config of :class:`WeakTrDataPreprocessor`.
-        test_cfg: ``coarse`` (also predict coarse maps, default False), ``score_threshold`` (class
-            probability above which an image without labels gets a map, default 0.5),
-            ``memory_scales`` (factors by which an image that does not fit into memory may be
-            shrunk, default none).
+        test_cfg: ``map`` (which of :class:`ClassActivationMaps` become the labels: ``'fine'``, the
+            default, ``'attended'`` or ``'coarse'``), ``coarse`` (also predict coarse maps, default
+            False), ``score_threshold`` (class probability above which an image without labels
+            gets a map, default 0.5), ``memory_scales`` (factors by which an image that does not
+            fit into memory may be shrunk, default none).
         train_cfg: Unused, accepted as every segmentor of mmseg does.
         init_cfg: Initialisation config of mmengine.
+
+    Raises:
+        WeakTrInputError: If ``test_cfg.map`` is unknown.
     """
 
     def __init__(
@@ -48,6 +54,12 @@ class WeakTrCAMSegmentor(BaseSegmentor):
         self.cam_head = MODELS.build(cam_head)
         self.train_cfg = train_cfg
         test_cfg = test_cfg or {}
+        self.map = test_cfg.get('map', 'fine')
+        if self.map not in ClassActivationMaps._fields:
+            raise WeakTrInputError(
+                f'model.test_cfg.map: expected one of {ClassActivationMaps._fields}, '
+                f'got {self.map!r}'
+            )
         self.predict_coarse = test_cfg.get('coarse', False)
         self.score_threshold = test_cfg.get('score_threshold', 0.5)
         self.memory_scales = tuple(test_cfg.get('memory_scales', ()))
@@ -58,8 +70,8 @@ class WeakTrCAMSegmentor(BaseSegmentor):
         return self.backbone(inputs)
 
     def encode_decode(self, inputs: Tensor, batch_data_samples: Sequence[SegDataSample]) -> Tensor:
-        """Fine maps of all classes on the patch grid, (B, C, h, w)."""
-        return self.cam_head.activation_maps(self.extract_feat(inputs)).fine
+        """Maps of all classes on the patch grid, of the kind ``test_cfg.map``, (B, C, h, w)."""
+        return getattr(self.cam_head.activation_maps(self.extract_feat(inputs)), self.map)
 
     def _forward(
         self, inputs: Tensor, data_samples: Sequence[SegDataSample] | None = None
@@ -74,7 +86,7 @@ class WeakTrCAMSegmentor(BaseSegmentor):
             data_samples: Each with ``image_labels``, multi-hot (C,).
 
         Returns:
-            Losses of the three branches.
+            Losses of the three branches and the further ones of the head.
         """
         targets = torch.stack([sample.image_labels for sample in data_samples])
         return self.cam_head.loss(self.extract_feat(inputs), targets)
@@ -114,10 +126,10 @@ class WeakTrCAMSegmentor(BaseSegmentor):
         return data_samples
 
     def _maps(self, images: Tensor, classes: Tensor | None) -> tuple[Tensor, Tensor, Tensor]:
-        """Class logits (B, C), fine and coarse maps (B, K, h, w) of images (B, 3, H, W)."""
+        """Class logits (B, C), label and coarse maps (B, K, h, w) of images (B, 3, H, W)."""
         features = self.extract_feat(images)
         maps = self.cam_head.activation_maps(features, classes)
-        return self.cam_head.class_token_logits(features), maps.fine, maps.coarse
+        return self.cam_head.class_token_logits(features), getattr(maps, self.map), maps.coarse
 
     @staticmethod
     def _equal_sizes(
@@ -144,15 +156,15 @@ class WeakTrCAMSegmentor(BaseSegmentor):
         size = _map_size(samples[0], scales)
         labels = _known_labels(samples)  # (B, C) or None
         classes = None if labels is None else labels.any(dim=0).nonzero().flatten()  # (K,)
-        logits = fine = coarse = scales[0].new_zeros(())
+        logits = cams = coarse = scales[0].new_zeros(())
         for images in scales:
             batches = (images, images.flip(3))
             outputs = [
                 self._maps(batch, classes) for batch in (batches if apart else [torch.cat(batches)])
             ]
-            class_logits, fine_maps, coarse_maps = (torch.cat(parts) for parts in zip(*outputs))
+            class_logits, maps, coarse_maps = (torch.cat(parts) for parts in zip(*outputs))
             logits = logits + class_logits.unflatten(0, (2, -1)).mean(0)
-            fine = fine + _merge_mirror(fine_maps, size)
+            cams = cams + _merge_mirror(maps, size)
             if self.predict_coarse:
                 coarse = coarse + _merge_mirror(coarse_maps, size)
 
@@ -164,7 +176,7 @@ class WeakTrCAMSegmentor(BaseSegmentor):
             wanted = present[index, classes]
             sample.set_field(scores[index], 'class_scores')
             sample.set_field(classes[wanted], 'cam_classes')
-            sample.set_field(min_max_normalize(fine[index, wanted]), 'cams')
+            sample.set_field(min_max_normalize(cams[index, wanted]), 'cams')
             if self.predict_coarse:
                 sample.set_field(min_max_normalize(coarse[index, wanted]), 'coarse_cams')
 
