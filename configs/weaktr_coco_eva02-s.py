@@ -5,4 +5,7 @@ _base_ = [
     '_base_/pipelines/coco14.py'
 ]
 work_dir = 'work_dirs/weaktr_coco_eva02-s'
-model = dict(decode_head=dict(num_classes=81))
+model = dict(
+    decode_head=dict(
+        num_classes=81,
+        loss_decode=dict(images_per_group=1)))  # published with one image on each of four GPUs

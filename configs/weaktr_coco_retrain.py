@@ -4,4 +4,7 @@ _base_ = [
     '_base_/datasets/coco14_retrain.py', '_base_/schedules/weaktr_retrain.py'
 ]
 work_dir = 'work_dirs/weaktr_coco/retrain'
-model = dict(decode_head=dict(num_classes=81))
+model = dict(
+    decode_head=dict(
+        num_classes=81,
+        loss_decode=dict(images_per_group=1)))  # published with one image on each of four GPUs

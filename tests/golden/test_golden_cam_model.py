@@ -24,7 +24,7 @@ def assert_agrees(actual: Tensor, expected: Tensor, name: str) -> None:
     """Require a maximal absolute error of 2e-5, relative to the largest value if above 1."""
     tolerance = 2e-5 * max(1.0, expected.abs().max().item())
     torch.testing.assert_close(
-        actual, expected, rtol=0, atol=tolerance, msg=lambda message: f'{name}: {message}'
+        actual, expected.double(), rtol=0, atol=tolerance, msg=lambda message: f'{name}: {message}'
     )
 
 
@@ -33,7 +33,7 @@ def test_outputs(model, golden):
     cases = golden.groups('case')
     assert cases
     for case in cases:
-        features = model.extract_feat(golden.tensor(f'{case}/input'))
+        features = model.extract_feat(golden.tensor(f'{case}/input').double())
         maps = model.cam_head.activation_maps(features)
         logits = model.cam_head(features)
         scores = model.cam_head.classifier(features.patch_map)
@@ -51,7 +51,7 @@ def test_outputs(model, golden):
 
 
 def test_losses_and_gradients(model, golden):
-    images, targets = golden.tensor('train/input'), golden.tensor('train/target')
+    images, targets = golden.tensor('train/input').double(), golden.tensor('train/target')
     samples = [SegDataSample() for _ in targets]
     for sample, target in zip(samples, targets):
         sample.set_field(target, 'image_labels', dtype=Tensor)

@@ -28,7 +28,7 @@ def model(golden, build_cam_model) -> WeakTrCAMSegmentor:
             bgr_to_rgb=True,
         )
     )
-    return model
+    return model.double()
 
 
 @torch.no_grad()

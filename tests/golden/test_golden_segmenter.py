@@ -53,10 +53,9 @@ def build_segmenter(meta: dict) -> EncoderDecoder:
 def segmenter(golden) -> EncoderDecoder:
     """Network with the authors' parameters, loaded through the converter."""
     model = build_segmenter(golden.meta)
-    assert convert_state_dict
     converted, _ = convert_state_dict(golden.tensors('sd'))
     model.load_state_dict(converted, strict=True)
-    return model.eval()
+    return model.double().eval()
 
 
 @torch.no_grad()
@@ -64,7 +63,10 @@ def test_logits(segmenter, golden):
     cases = golden.groups('case')
     assert cases
     for case in cases:
-        image, expected = golden.tensor(f'{case}/input'), golden.tensor(f'{case}/logits')
+        image, expected = (
+            golden.tensor(f'{case}/input').double(),
+            golden.tensor(f'{case}/logits').double(),
+        )
         size = tuple(image.shape[2:])
         logits = segmenter.encode_decode(image, [dict(img_shape=size)] * len(image))
         torch.testing.assert_close(logits, expected, rtol=0, atol=1e-4)

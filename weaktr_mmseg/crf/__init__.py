@@ -8,12 +8,14 @@ from .dense_crf import (
     unary_from_labels,
     unary_from_probabilities,
 )
+from .refine_scores import refine_scores
 
 __all__ = [
     'BilateralTerm',
     'DenseCRF',
     'GaussianTerm',
     'refine_label_map',
+    'refine_scores',
     'unary_from_labels',
     'unary_from_probabilities',
 ]

@@ -47,16 +47,20 @@ test_dataloader = val_dataloader
 val_evaluator = dict(type='IoUMetric', iou_metrics=['mIoU'])
 test_evaluator = val_evaluator
 
-# tools/test.py CONFIG CHECKPOINT --tta: six scales and their mirror images, then the CRF.
-tta_model = dict(type='WeakTrCRFTTAModel', crf='voc_seg')
+# tools/test.py CONFIG CHECKPOINT --tta: the published evaluation. Six scales and their mirror
+# images, the decoder read out after both of its layers, then the CRF.
+tta_ratios = (0.5, 0.75, 1.0, 1.25, 1.5, 1.75)
+tta_model = dict(type='WeakTrCRFTTAModel', readout_weights=(0.8, 1.0), crf='voc_seg')
 tta_pipeline = [
     dict(type='WeakTrLoadImage'),
     dict(
         type='TestTimeAug',
         transforms=[
             [
-                dict(type='Resize', scale=(int(4160 * ratio), int(520 * ratio)), keep_ratio=True)
-                for ratio in (0.5, 0.75, 1.0, 1.25, 1.5, 1.75)
+                dict(
+                    type='Resize',
+                    scale=(int(8 * short_side * ratio), int(short_side * ratio)),  # truncated
+                    keep_ratio=True) for ratio in tta_ratios
             ],
             [dict(type='RandomFlip', prob=0.0), dict(type='RandomFlip', prob=1.0)],
             [dict(type='LoadOptionalMask')],

@@ -37,4 +37,8 @@ model = dict(
         drop_path_rate=0.0,
         loss_decode=dict(type='WeakTrGradientClippingLoss', patch_size=120, start=1.2)),
     train_cfg=dict(),
-    test_cfg=dict(mode='slide', crop_size=(480, 480), stride=(320, 320)))
+    test_cfg=dict(
+        mode='slide',
+        crop_size=(480, 480),
+        stride=(320, 320),
+        enlarge_small=True))  # images below the window, to it

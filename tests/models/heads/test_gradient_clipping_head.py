@@ -10,6 +10,7 @@ from mmseg.models.decode_heads import SegmenterMaskTransformerHead
 from mmseg.structures import SegDataSample
 
 from weaktr_mmseg.models.heads.gradient_clipping_head import WeakTrGradientClippingHead, accuracy
+from weaktr_mmseg.utils.errors import WeakTrInputError
 
 SETTINGS = dict(
     in_channels=16,
@@ -118,3 +119,17 @@ def test_several_losses_of_one_name_are_added(head):
 def test_accuracy_without_a_labelled_pixel_is_zero():
     labels = torch.full((1, 4, 4), 255)
     assert accuracy(torch.randn(1, 3, 4, 4), labels, 255) == 0
+
+
+def test_last_readout_is_the_output_and_the_first_leaves_a_layer_out(head):
+    features = (torch.randn(2, 16, 3, 4),)
+    first, last = head.eval().readouts(features, 2)
+    assert torch.equal(last, head(features))
+    head.layers = head.layers[:1]
+    torch.testing.assert_close(first, head(features))
+
+
+@pytest.mark.parametrize('number', [0, 3])
+def test_refuses_more_readouts_than_layers(head, number):
+    with pytest.raises(WeakTrInputError, match=f'expected 1 to 2 weights, .* got {number}'):
+        head.readouts((torch.randn(1, 16, 3, 4),), number)

@@ -1,5 +1,7 @@
 from __future__ import annotations
 
+import multiprocessing
+
 import numpy as np
 import pytest
 import torch
@@ -116,3 +118,70 @@ def test_a_divided_batch_has_the_thresholds_of_the_whole():
     torch.testing.assert_close(torch.cat([part.pixel_loss for part in parts]), whole.pixel_loss)
     torch.testing.assert_close((parts[0].loss + parts[1].loss) / 2, whole.loss)
     assert 0 < whole.clipped_share < 1
+
+
+@pytest.mark.parametrize('group', [1, 3])
+def test_groups_have_thresholds_of_their_own(group):
+    losses = torch.rand(5, 12, 12, generator=torch.manual_seed(0), dtype=torch.float64)
+    losses *= torch.tensor([0.2, 0.4, 1.0, 1.5, 2.8]).view(5, 1, 1)
+
+    result = gradient_clipping_loss(losses, patch_size=6, images_per_group=group)
+
+    parts = [clip_by_loops(part.numpy(), 6, 1.2) for part in losses.split(group)]
+    expected = np.concatenate(parts)
+    np.testing.assert_allclose(result.pixel_loss.numpy(), expected, atol=1e-12)
+    assert result.loss.item() == pytest.approx(expected.mean())
+    assert result.clipped_share.item() == pytest.approx((expected < losses.numpy()).mean())
+    assert (expected != clip_by_loops(losses.numpy(), 6, 1.2)).any()
+
+
+def test_refuses_empty_groups():
+    with pytest.raises(ValueError, match='images_per_group: expected at least 1, got 0'):
+        WeakTrGradientClippingLoss(images_per_group=0)
+
+
+def _loss_on_a_share(rank, processes, store, group, results):
+    """One of several processes: loss and gradient of its images, averaged as DDP does."""
+    torch.distributed.init_process_group(
+        'gloo', init_method=f'file://{store}', rank=rank, world_size=processes
+    )
+    logits, labels = _batch()
+    share = slice(rank, None, processes)  # as DefaultSampler deals images
+    logits = logits[share].requires_grad_()
+    loss = WeakTrGradientClippingLoss(6, images_per_group=group)(logits, labels[share])
+    loss.backward()
+    results.put((rank, loss.item(), (logits.grad / processes).numpy()))
+    torch.distributed.barrier()
+
+
+def _batch():
+    generator = torch.manual_seed(0)
+    logits = torch.randn(4, 3, 12, 12, generator=generator, dtype=torch.float64)
+    logits *= torch.tensor([0.3, 0.6, 1.0, 4.0]).view(4, 1, 1, 1)
+    return logits, torch.randint(0, 3, (4, 12, 12), generator=generator)
+
+
+@pytest.mark.parametrize('group', [1, None])
+def test_equal_on_one_two_and_four_processes(group, tmp_path):
+    logits, labels = _batch()
+    logits.requires_grad_()
+    loss = WeakTrGradientClippingLoss(6, images_per_group=group)(logits, labels)
+    loss.backward()
+    context = multiprocessing.get_context('fork')
+    for processes in (2, 4):
+        results = context.Queue()
+        jobs = [
+            context.Process(
+                target=_loss_on_a_share,
+                args=(rank, processes, tmp_path / f'{group}_{processes}', group, results),
+            )
+            for rank in range(processes)
+        ]
+        for job in jobs:
+            job.start()
+        parts = sorted(results.get(timeout=60) for _ in jobs)
+        for job in jobs:
+            job.join()
+        assert sum(value for _, value, _ in parts) / processes == pytest.approx(loss.item())
+        for rank, _, gradient in parts:
+            np.testing.assert_allclose(gradient, logits.grad[rank::processes].numpy(), atol=1e-12)

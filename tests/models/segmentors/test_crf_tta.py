@@ -3,8 +3,8 @@ from __future__ import annotations
 import numpy as np
 import pytest
 import torch
+from mmengine.config import ConfigDict
 from mmengine.structures import PixelData
-from mmseg.models import SegTTAModel
 from mmseg.structures import SegDataSample
 from PIL import Image
 from torch import nn
@@ -14,12 +14,21 @@ from weaktr_mmseg.models.segmentors.crf_tta import WeakTrCRFTTAModel
 
 
 class Segmentor(nn.Module):
-    """Stands for the module; of what it has, only the number of output channels is used."""
+    """Stands for the module: its scores are its inputs, weighted."""
 
-    out_channels = 3
+    def __init__(self) -> None:
+        super().__init__()
+        self.test_cfg = ConfigDict(mode='whole')
 
     def test_step(self, data):
         raise NotImplementedError
+
+    def data_preprocessor(self, data, training):
+        assert not training
+        return data
+
+    def predict_scores(self, inputs, data_samples):
+        return [sum(self.test_cfg.readout_weights) * image for image in inputs]
 
 
 @pytest.fixture
@@ -32,33 +41,52 @@ def image(tmp_path) -> tuple[str, np.ndarray]:
     return str(path), rgb
 
 
-def variants(path: str) -> list[list[SegDataSample]]:
-    """Two noisy predictions of the same image."""
-    logits = torch.randn(2, 3, 20, 24, generator=torch.Generator().manual_seed(0))
+@pytest.fixture
+def scores() -> torch.Tensor:
+    """Scores of four classes, the last of which never wins, in two views of one image."""
+    logits = torch.randn(2, 4, 20, 24, generator=torch.Generator().manual_seed(0))
     logits[:, 1, :, 12:] += 1.5
-    return [
-        [
-            SegDataSample(metainfo=dict(img_path=path), seg_logits=PixelData(data=variant))
-            for variant in logits
-        ]
+    logits[:, 3] = -4
+    return logits.softmax(dim=1)
+
+
+def batch_of(scores: torch.Tensor, path: str) -> dict:
+    """A batch of one image in several views."""
+    truth = PixelData(data=torch.zeros(1, 20, 24, dtype=torch.long))
+    samples = [
+        [SegDataSample(metainfo=dict(img_path=path), gt_sem_seg=truth.clone())] for _ in scores
     ]
+    return dict(inputs=[[view.clone()] for view in scores], data_samples=samples)
 
 
-def test_refines_averaged_probabilities(image):
+def test_refines_the_winning_classes_of_weighted_scores(image, scores):
     path, rgb = image
-    (sample,) = WeakTrCRFTTAModel(crf='voc_seg', module=Segmentor()).merge_preds(variants(path))
+    model = WeakTrCRFTTAModel(readout_weights=(0.8, 1.0), crf='voc_seg', module=Segmentor())
 
-    probabilities = torch.stack([v.seg_logits.data.softmax(0) for v in variants(path)[0]]).mean(0)
-    refined = DenseCRF.from_preset('voc_seg')(rgb, -probabilities.log().numpy())
-    np.testing.assert_array_equal(sample.pred_sem_seg.data[0].numpy(), refined.argmax(axis=0))
-    assert (refined.argmax(axis=0) != probabilities.argmax(dim=0).numpy()).any()
+    (sample,) = model.test_step(batch_of(scores, path))
+
+    combined = 1.8 * scores.mean(dim=0).numpy()
+    assert set(np.unique(combined.argmax(axis=0))) == {0, 1, 2}
+    unary = -np.log(np.clip(combined[:3], 1e-5, 1))
+    refined = DenseCRF.from_preset('voc_seg')(rgb, unary).argmax(axis=0)
+    np.testing.assert_array_equal(sample.pred_sem_seg.data[0].numpy(), refined)
+    assert (refined != combined.argmax(axis=0)).any()
+    assert sample.gt_sem_seg.shape == (20, 24)
 
 
-def test_without_crf_as_mmseg(image):
-    path, _ = image
-    (ours,) = WeakTrCRFTTAModel(module=Segmentor()).merge_preds(variants(path))
-    (stock,) = SegTTAModel(module=Segmentor()).merge_preds(variants(path))
-    assert torch.equal(ours.pred_sem_seg.data, stock.pred_sem_seg.data)
+def test_crf_sees_rgb(image, scores):
+    model = WeakTrCRFTTAModel(module=Segmentor())
+    seen = []
+    model.crf = lambda pixels, unary: seen.append(pixels) or -unary
+    model.test_step(batch_of(scores, image[0]))
+    np.testing.assert_array_equal(seen[0].numpy(), image[1])
+
+
+def test_without_crf_the_mean_decides(image, scores):
+    model = WeakTrCRFTTAModel(module=Segmentor())
+    assert model.module.test_cfg == dict(mode='whole', readout_weights=(1.0,))
+    (sample,) = model.test_step(batch_of(scores, image[0]))
+    assert torch.equal(sample.pred_sem_seg.data[0], scores.mean(dim=0).argmax(dim=0))
 
 
 def test_unknown_preset():

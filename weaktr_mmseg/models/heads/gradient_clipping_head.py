@@ -3,15 +3,18 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Sequence
 from typing import Any
 
 import torch
+import torch.nn.functional as F
 from mmseg.models.decode_heads import SegmenterMaskTransformerHead
 from mmseg.models.utils import resize
 from mmseg.registry import MODELS
 from mmseg.utils import SampleList
 from torch import Tensor, nn
 
+from ...utils.errors import WeakTrInputError
 from ..checkpoint_guard import guard_class_ids
 from ..losses.gradient_clipping_loss import WeakTrGradientClippingLoss
 from .lean_attention import LeanMultiheadAttention
@@ -39,7 +42,10 @@ def accuracy(logits: Tensor, labels: Tensor, ignore_index: int) -> Tensor:
 class WeakTrGradientClippingHead(SegmenterMaskTransformerHead):
     """Segmenter's mask transformer with WeakTr's gradient clipping.
 
-    The network and its parameter names are those of the parent. Three things differ:
+    The network and its parameter names are those of the parent. Four things differ:
+
+    * At test time the network can be read out after several layers (:meth:`readouts`), as the
+      published scores were.
 
     * The loss dictionary also holds ``clipped_share``, the share of pixels in [0, 1] that the
       :class:`WeakTrGradientClippingLoss` among the losses clipped (logged, not differentiated).
@@ -63,6 +69,74 @@ class WeakTrGradientClippingHead(SegmenterMaskTransformerHead):
         guard_class_ids(self, 'cls_emb', dim=1)
         for layer in self.layers:
             layer.attn.attn = LeanMultiheadAttention.sharing(layer.attn.attn)
+
+    def forward(self, inputs: Sequence[Tensor]) -> Tensor:
+        """Computes the logits of the patches after the last layer.
+
+        Args:
+            inputs: Feature maps of the encoder, (B, E, h, w) each.
+
+        Returns:
+            (B, K, h, w).
+        """
+        return self.readouts(inputs, 1)[0]
+
+    def readouts(self, inputs: Sequence[Tensor], number: int) -> list[Tensor]:
+        """Computes the logits of the patches after each of the last layers, in one pass.
+
+        The tokens that leave a layer go through the norms and projections that follow the last
+        one, with the same weights, so that a further readout adds no parameter.
+
+        Args:
+            inputs: Feature maps of the encoder, (B, E, h, w) each.
+            number: How many of the last layers are read out.
+
+        Returns:
+            (B, K, h, w) each, that of the last layer last.
+
+        Raises:
+            WeakTrInputError: If the decoder has fewer layers.
+        """
+        if not 0 < number <= len(self.layers):
+            raise WeakTrInputError(
+                f'readout_weights: expected 1 to {len(self.layers)} weights, one for each of the '
+                f'last layers of the decoder, got {number}'
+            )
+        features = self._transform_inputs(inputs)  # (B, E, h, w)
+        patches = self.dec_proj(features.flatten(2).transpose(1, 2))  # (B, P, E)
+        tokens = torch.cat((patches, self.cls_emb.expand(patches.size(0), -1, -1)), dim=1)
+        outputs = []
+        for depth, layer in enumerate(self.layers, start=1):
+            tokens = layer(tokens)
+            if depth > len(self.layers) - number:
+                outputs.append(self._read_out(tokens, features.shape[2:]))
+        return outputs
+
+    def _read_out(self, tokens: Tensor, grid: Sequence[int]) -> Tensor:
+        """Compares patches with classes: tokens (B, P + K, E) to logits (B, K, *grid)."""
+        tokens, classes = self.decoder_norm(tokens), self.cls_emb.size(1)
+        patches = F.normalize(self.patch_proj(tokens[:, :-classes]), dim=2)
+        classes = F.normalize(self.classes_proj(tokens[:, -classes:]), dim=2)
+        logits = self.mask_norm(patches @ classes.transpose(1, 2))  # (B, P, K)
+        return logits.transpose(1, 2).reshape(tokens.size(0), -1, *grid)
+
+    def predict(
+        self, inputs: Sequence[Tensor], batch_img_metas: list[dict], test_cfg: dict | None
+    ) -> Tensor:
+        """Predicts the logits of pixels.
+
+        Args:
+            inputs: Feature maps of the encoder, (B, E, h, w) each.
+            batch_img_metas: See :meth:`predict_by_feat`.
+            test_cfg: ``readout_weights``, if it is there, tells by its length how many of the last
+                layers are read out.
+
+        Returns:
+            Logits at the size of the network's input, (B, K, H, W); with R readouts (B, R * K, H,
+            W), that of the last layer last.
+        """
+        number = len((test_cfg or {}).get('readout_weights', (1.0,)))
+        return self.predict_by_feat(torch.cat(self.readouts(inputs, number), 1), batch_img_metas)
 
     def loss_by_feat(self, seg_logits: Tensor, batch_data_samples: SampleList) -> dict[str, Tensor]:
         """Compute the losses and the share of clipped pixels.

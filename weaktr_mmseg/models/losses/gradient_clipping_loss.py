@@ -32,8 +32,9 @@ def gradient_clipping_loss(
     patch_size: int = 120,
     start: float = 1.2,
     average: Callable[[Tensor], Tensor] | None = None,
+    images_per_group: int | None = None,
 ) -> GradientClipping:
-    """Clip the per-pixel loss from above, so that doubtful pixels stop giving gradients.
+    """Clips the per-pixel loss from above, so that doubtful pixels stop giving gradients.
 
     Let ``m`` be the mean of ``pixel_loss``. While ``m > start`` the model has not learnt enough to
     judge its labels, and nothing is clipped. Later the loss is averaged over the batch and over
@@ -49,7 +50,10 @@ def gradient_clipping_loss(
         pixel_loss: non-negative loss of every pixel, (B, H, W), floating point; 0 where ignored.
         patch_size: side of a square in pixels.
         start: mean loss at or below which clipping sets in.
-        average: averages a vector over the parts of a batch that is divided over processes.
+        average: averages a vector over the parts of a batch that is divided over processes; not
+            called for groups.
+        images_per_group: consecutive images that share their mean and squares; None for the whole
+            batch.
 
     Returns:
         The mean clipped loss, the clipped loss of every pixel and the share of clipped pixels.
@@ -61,6 +65,8 @@ def gradient_clipping_loss(
         raise ValueError(f'pixel_loss must be (B, H, W), but got shape {tuple(pixel_loss.shape)}')
     if patch_size < 1:
         raise ValueError(f'patch_size must be at least 1 pixel, but got {patch_size}')
+    if images_per_group is not None:
+        return _clip_groups(pixel_loss, patch_size, start, images_per_group)
 
     values = pixel_loss.detach()
     height, width = values.shape[1:]
@@ -82,6 +88,18 @@ def gradient_clipping_loss(
     return GradientClipping(pixel_loss.mean(), pixel_loss, clipped.float().mean())
 
 
+def _clip_groups(
+    pixel_loss: Tensor, patch_size: int, start: float, images_per_group: int
+) -> GradientClipping:
+    groups = [
+        gradient_clipping_loss(group, patch_size, start)
+        for group in pixel_loss.split(images_per_group)
+    ]
+    clipped = torch.cat([group.pixel_loss for group in groups])
+    pixels = sum(group.clipped_share * group.pixel_loss.numel() for group in groups)
+    return GradientClipping(clipped.mean(), clipped, pixels / clipped.numel())
+
+
 def _average_over_processes(values: Tensor) -> Tensor:
     all_reduce(values, 'mean')
     return values
@@ -93,7 +111,8 @@ class WeakTrGradientClippingLoss(nn.Module):
 
     Ignored pixels have the loss 0 and count in every mean, also in that of the result. Several
     processes share their means, so that thresholds are those of the whole batch; their images must
-    have one size, as crops do.
+    have one size, as crops do. With ``images_per_group=1`` the thresholds are those of each image
+    alone, on any number of processes: the published COCO runs had one image on each of four.
 
     Args:
         patch_size: side in pixels of the squares that have a threshold each.
@@ -101,6 +120,12 @@ class WeakTrGradientClippingLoss(nn.Module):
         loss_weight: factor of the result; the thresholds do not depend on it.
         loss_name: key of the loss in the head's dictionary; only keys that contain ``loss`` are
             differentiated.
+        images_per_group: images that share their mean and squares, None for the whole batch. Groups
+            of several images do not cross processes, so that their members depend on the number of
+            processes.
+
+    Raises:
+        ValueError: ``images_per_group`` is below 1.
 
     Attributes:
         clipped_share: share of the pixels clipped by the latest call, a detached scalar in
@@ -115,12 +140,16 @@ class WeakTrGradientClippingLoss(nn.Module):
         start: float = 1.2,
         loss_weight: float = 1.0,
         loss_name: str = 'loss_ce',
+        images_per_group: int | None = None,
     ) -> None:
         super().__init__()
+        if images_per_group is not None and images_per_group < 1:
+            raise ValueError(f'images_per_group: expected at least 1, got {images_per_group}')
         self.patch_size = patch_size
         self.start = start
         self.loss_weight = loss_weight
         self.loss_name = loss_name
+        self.images_per_group = images_per_group
         self.clipped_share = None
 
     def forward(
@@ -151,10 +180,15 @@ class WeakTrGradientClippingLoss(nn.Module):
             )
         pixel_loss = F.cross_entropy(cls_score, label, ignore_index=ignore_index, reduction='none')
         average = _average_over_processes if get_world_size() > 1 else None
-        result = gradient_clipping_loss(pixel_loss, self.patch_size, self.start, average)
+        result = gradient_clipping_loss(
+            pixel_loss, self.patch_size, self.start, average, self.images_per_group
+        )
         self.clipped_share = result.clipped_share
         return self.loss_weight * result.loss
 
     def extra_repr(self) -> str:
         """Return the settings shown by ``print(model)``."""
-        return f'patch_size={self.patch_size}, start={self.start}, loss_weight={self.loss_weight}'
+        return (
+            f'patch_size={self.patch_size}, start={self.start}, loss_weight={self.loss_weight}, '
+            f'images_per_group={self.images_per_group}'
+        )

@@ -1,51 +1,88 @@
-"""Test-time augmentation followed by a dense CRF."""
+"""The published evaluation: several views, two readouts of the decoder, a dense CRF."""
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import Any
 
 import torch
 from mmengine import fileio
+from mmengine.config import ConfigDict
+from mmengine.structures import PixelData
 from mmseg.models import SegTTAModel
 from mmseg.registry import MODELS
+from mmseg.structures import SegDataSample
 from mmseg.utils import SampleList
+from torch import Tensor
 
-from ...crf.dense_crf import DenseCRF, unary_from_probabilities
+from ...crf import DenseCRF, refine_scores
 from ...utils.images import decode_image
 
 
 @MODELS.register_module()
 class WeakTrCRFTTAModel(SegTTAModel):
-    """Average the probabilities of all scales and mirror images, then refine them.
+    """Averages the scores of all views of an image, then refines them at the original size.
+
+    A view is a scale of the image or its mirror image. Views are added one by one, so that the
+    memory does not depend on their number.
 
     Args:
-        crf: preset of :class:`weaktr_mmseg.crf.dense_crf.DenseCRF`, ``'voc_seg'`` or
+        readout_weights: Weights of the probabilities after each of the decoder's last layers,
+            ``(0.8, 1.0)`` as published; by default the last layer alone.
+        crf: Preset of :class:`weaktr_mmseg.crf.dense_crf.DenseCRF`, ``'voc_seg'`` or
             ``'coco_seg'``; None averages only.
-        **kwargs: see :class:`mmseg.models.SegTTAModel`.
+        **kwargs: See :class:`mmseg.models.SegTTAModel`; ``module`` is a
+            :class:`WeakTrSegmentor`.
     """
 
-    def __init__(self, crf: str | None = None, **kwargs: Any) -> None:
+    def __init__(
+        self,
+        readout_weights: Sequence[float] = (1.0,),
+        crf: str | None = None,
+        **kwargs: Any,
+    ) -> None:
         super().__init__(**kwargs)
+        self.module.test_cfg = ConfigDict(
+            {**self.module.test_cfg, 'readout_weights': tuple(readout_weights)}
+        )
         self.crf = None if crf is None else DenseCRF.from_preset(crf)
 
-    def merge_preds(self, data_samples_list: list[SampleList]) -> SampleList:
-        """Merge the predictions of every image.
+    def test_step(self, data: dict[str, Sequence]) -> SampleList:
+        """Predicts the images of a batch from all their views.
 
         Args:
-            data_samples_list: for each image its variants, with ``seg_logits.data`` (K, H, W) at
-                the original size and ``img_path`` in the metainfo.
+            data: ``inputs`` and ``data_samples``, each a list with an entry for every view: the
+                list of the batch's images, uint8 (3, h, w), or samples.
 
         Returns:
-            For each image a sample with ``pred_sem_seg.data`` (1, H, W), int64.
+            For each image the sample of its first view with ``pred_sem_seg.data`` (1, H, W), int64.
         """
-        merged = super().merge_preds(data_samples_list)
+        samples = data['data_samples'][0]
+        for sample, scores in zip(samples, self.scores(data)):
+            sample.set_data({'pred_sem_seg': PixelData(data=self._labels(sample, scores)[None])})
+        return samples
+
+    def scores(self, data: dict[str, Sequence]) -> list[Tensor]:
+        """Averages the scores of all views.
+
+        Args:
+            data: See :meth:`test_step`.
+
+        Returns:
+            For each image the scores of the classes, (K, H, W), at its original size.
+        """
+        totals: list[Tensor] = []
+        views = list(zip(data['inputs'], data['data_samples']))
+        for inputs, samples in views:
+            batch = self.module.data_preprocessor(dict(inputs=inputs, data_samples=samples), False)
+            scores = self.module.predict_scores(**batch)
+            totals = [total.add_(s) for total, s in zip(totals, scores)] if totals else scores
+        return [total.div_(len(views)) for total in totals]
+
+    def _labels(self, sample: SegDataSample, scores: Tensor) -> Tensor:
+        """Class of each pixel, (H, W)."""
         if self.crf is None:
-            return merged
-        for sample, variants in zip(merged, data_samples_list):
-            probabilities = sum(v.seg_logits.data.softmax(dim=0) for v in variants) / len(variants)
-            path = variants[0].img_path
-            image = decode_image(fileio.get(path), path)  # (H, W, 3)
-            unary = unary_from_probabilities(probabilities)
-            refined = self.crf(torch.from_numpy(image.copy()).to(unary.device), unary)
-            sample.pred_sem_seg.data = refined.argmax(dim=0)
-        return merged
+            return scores.argmax(dim=0)
+        path = sample.img_path
+        image = decode_image(fileio.get(path), path)  # (H, W, 3)
+        return refine_scores(torch.from_numpy(image.copy()).to(scores.device), scores, self.crf)

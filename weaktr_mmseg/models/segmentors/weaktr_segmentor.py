@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 import torch
+import torch.nn.functional as F
 from mmengine.structures import PixelData
 from mmseg.models import EncoderDecoder
 from mmseg.models.utils import resize
@@ -17,6 +18,56 @@ from ...pseudo_labels.generate import build_crf
 from ..checkpoint_guard import guard_layout
 
 MAX_LOGITS = 1 << 28  # 1 GiB of float32: 21 classes at 4000 x 3200 pixels
+TINY = torch.finfo(torch.float32).tiny  # of which a logarithm exists
+
+
+def enlarge_small(images: Tensor, window: int) -> Tensor:
+    """Enlarges images whose short side is below that of a window to the side of the window.
+
+    The long side becomes ``trunc((long / short) * window)``, with the quotient first: 260 x 533
+    pixels become 480 x 983. Bilinear, half-pixel centres.
+
+    Args:
+        images: (B, C, H, W), floating point.
+        window: Least short side, in pixels.
+
+    Returns:
+        (B, C, H', W'); the images themselves if they are large enough.
+    """
+    short, long = sorted(images.shape[2:])
+    if short >= window:
+        return images
+    enlarged = int(long / short * window)
+    size = [window if side == short else enlarged for side in images.shape[2:]]
+    return F.interpolate(images, size=size, mode='bilinear', align_corners=False)
+
+
+def window_starts(side: int, window: int, stride: int) -> list[int]:
+    """Returns where windows begin along a side: every stride, and one that ends at the border.
+
+    Args:
+        side: Length of the image, in pixels.
+        window: Length of a window; a shorter image has one window of its own length.
+        stride: Step from one window to the next.
+
+    Example:
+        >>> window_starts(867, 480, 320)
+        [0, 320, 387]
+    """
+    last = max(side - window, 0)
+    return [*range(0, last, stride), last]
+
+
+def _without_padding(logits: Tensor, meta: dict) -> Tensor:
+    left, right, top, bottom = meta.get('img_padding_size', meta.get('padding_size', [0] * 4))
+    height, width = logits.shape[-2:]
+    return logits[..., top : height - bottom, left : width - right]
+
+
+def _mirrored_back(maps: Tensor, meta: dict) -> Tensor:
+    if not meta.get('flip'):
+        return maps
+    return maps.flip(-1 if meta['flip_direction'] == 'horizontal' else -2)
 
 
 @MODELS.register_module()
@@ -28,9 +79,16 @@ class WeakTrSegmentor(EncoderDecoder):
     where that is more than ``MAX_LOGITS`` numbers, the classes are resized one by one and only the
     prediction is kept.
 
-    ``test_cfg`` may hold ``crf``, the config of a dense CRF (see :func:`build_crf`). It refines the
-    prediction at the size of the network's input, so that its cost does not depend on the size of
-    the photograph; :class:`WeakTrCRFTTAModel` does so at the original size, as was published.
+    Beside mmseg's keys, ``test_cfg`` may hold three:
+
+    * ``enlarge_small=True``: an input of sliding windows whose short side is below that of the
+      window is enlarged to it, as in the published evaluation.
+    * ``readout_weights=(0.8, 1.0)``: the decoder is read out after each of its last layers, and the
+      probabilities are added with these weights. Training is not affected, validation is:
+      :class:`WeakTrCRFTTAModel` sets it for the test alone.
+    * ``crf``, the config of a dense CRF (see :func:`build_crf`). It refines the prediction at the
+      size of the network's input, so that its cost does not depend on the size of the photograph;
+      :class:`WeakTrCRFTTAModel` does so at the original size, as was published.
 
     Args:
         **kwargs: see :class:`mmseg.models.EncoderDecoder`.
@@ -45,23 +103,95 @@ class WeakTrSegmentor(EncoderDecoder):
         crf = (self.test_cfg or {}).get('crf')
         self.crf = None if crf is None else build_crf(crf)
 
+    @property
+    def readout_weights(self) -> tuple[float, ...]:
+        """Weights of the probabilities after each of the decoder's last layers."""
+        return tuple((self.test_cfg or {}).get('readout_weights', (1.0,)))
+
     def inference(self, inputs: Tensor, batch_img_metas: list[dict]) -> Tensor:
-        """Predict, and refine the prediction where ``test_cfg`` has a CRF.
+        """Predicts, and refines the prediction where ``test_cfg`` has a CRF.
 
         Args:
-            inputs: normalised images, (B, 3, H, W).
-            batch_img_metas: metainfo of the ``B`` samples.
+            inputs: Normalised images, (B, 3, H, W).
+            batch_img_metas: Metainfo of the ``B`` samples.
 
         Returns:
-            Logits, (B, K, H, W); logarithms of probabilities after a CRF.
+            Logits of all readouts, (B, R * K, h, w), at the size of the inputs or, where they were
+            enlarged, at that size; logarithms of probabilities (B, K, h, w) after a CRF.
         """
+        if self.test_cfg.get('mode') == 'slide' and self.test_cfg.get('enlarge_small'):
+            inputs = enlarge_small(inputs, min(self.test_cfg.crop_size))
         logits = super().inference(inputs, batch_img_metas)
         if self.crf is None:
             return logits
         images = self._pixels(inputs)
-        unaries = unary_from_probabilities(logits.softmax(dim=1)).unbind()
+        unaries = unary_from_probabilities(self._combine(logits)).unbind()
         refined = torch.stack(self.crf.batch(images, list(unaries)))  # (B, K, H, W)
-        return refined.clamp_min(torch.finfo(refined.dtype).tiny).log()
+        return refined.clamp_min(TINY).log()
+
+    def slide_inference(self, inputs: Tensor, batch_img_metas: list[dict]) -> Tensor:
+        """Averages the logits of overlapping windows, each of which the network sees alone.
+
+        The windows are the parent's. It pads the logits of each to the size of the whole image
+        before it adds them, which takes as long as a third of the network at 81 classes.
+
+        Args:
+            inputs: Normalised images, (B, 3, H, W).
+            batch_img_metas: Metainfo of the ``B`` samples; overwrites ``img_shape`` of the first.
+
+        Returns:
+            Logits of all readouts, (B, R * K, H, W).
+        """
+        height, width = self.test_cfg.crop_size
+        rows, columns = (
+            window_starts(*sides)
+            for sides in zip(inputs.shape[2:], self.test_cfg.crop_size, self.test_cfg.stride)
+        )
+        channels = len(self.readout_weights) * self.out_channels
+        total = inputs.new_zeros(len(inputs), channels, *inputs.shape[2:])
+        count = inputs.new_zeros(inputs.shape[2:])
+        for top in rows:
+            for left in columns:
+                box = (..., slice(top, top + height), slice(left, left + width))
+                window = inputs[box]
+                batch_img_metas[0]['img_shape'] = window.shape[2:]
+                total[box] += self.encode_decode(window, batch_img_metas)
+                count[box] += 1
+        return total.div_(count)
+
+    def _combine(self, logits: Tensor) -> Tensor:
+        """Adds the weighted probabilities of all readouts, (B, R * K, H, W) to (B, K, H, W)."""
+        weights = self.readout_weights
+        parts = (part.softmax(dim=1) for part in logits.chunk(len(weights), dim=1))
+        return sum(weight * part for weight, part in zip(weights, parts))
+
+    def predict_scores(self, inputs: Tensor, data_samples: list[SegDataSample]) -> list[Tensor]:
+        """Predicts the scores of the classes at the original size, mirrored back.
+
+        Logits are resized before they become probabilities.
+
+        Args:
+            inputs: Normalised images, (B, 3, H, W).
+            data_samples: ``B`` samples.
+
+        Returns:
+            For each sample ``sum of weight * probabilities`` over the readouts, (K, H, W); the
+            scores of a pixel sum to the sum of the weights.
+        """
+        metas = [sample.metainfo for sample in data_samples]
+        logits = self.inference(inputs, [dict(meta) for meta in metas])
+        return [self._scores(one, meta) for one, meta in zip(logits.split(1), metas)]
+
+    def _scores(self, logits: Tensor, meta: dict) -> Tensor:
+        """Scores (K, H, W) at the original size of padded logits (1, R * K, h, w)."""
+        logits = resize(
+            _without_padding(logits, meta),
+            size=meta['ori_shape'][:2],
+            mode='bilinear',
+            align_corners=self.align_corners,
+            warning=False,
+        )
+        return _mirrored_back(self._combine(logits)[0], meta)
 
     def _pixels(self, inputs: Tensor) -> list[Tensor]:
         """Images before normalisation, uint8 (H, W, 3) each."""
@@ -72,21 +202,30 @@ class WeakTrSegmentor(EncoderDecoder):
     def postprocess_result(
         self, seg_logits: Tensor, data_samples: list[SegDataSample] | None = None
     ) -> list[SegDataSample]:
-        """Add predictions to samples.
+        """Adds predictions to samples.
 
         Args:
-            seg_logits: logits of the padded inputs, (B, K, H, W).
+            seg_logits: Logits of the padded inputs, (B, R * K, H, W).
             data_samples: ``B`` samples.
 
         Returns:
-            The samples with ``pred_sem_seg`` and, unless the image is very large, ``seg_logits``.
+            The samples with ``pred_sem_seg`` and, unless the image is very large, ``seg_logits``:
+            logarithms of the scores where several readouts are combined.
         """
         if data_samples is None or len(data_samples) != len(seg_logits):
             return super().postprocess_result(seg_logits, data_samples)
         for index, sample in enumerate(data_samples):
             height, width = sample.metainfo['ori_shape'][:2]
             logits = seg_logits[index : index + 1]
-            if height * width * logits.size(1) <= MAX_LOGITS or logits.size(1) == 1:
+            if logits.size(1) > self.out_channels:
+                scores = self._scores(logits, sample.metainfo)
+                sample.set_data(
+                    dict(
+                        seg_logits=PixelData(data=scores.clamp_min(TINY).log()),
+                        pred_sem_seg=PixelData(data=scores.argmax(dim=0, keepdim=True)),
+                    )
+                )
+            elif height * width * logits.size(1) <= MAX_LOGITS or logits.size(1) == 1:
                 super().postprocess_result(logits, [sample])
             else:
                 labels = self._labels(logits, sample.metainfo)
@@ -95,11 +234,7 @@ class WeakTrSegmentor(EncoderDecoder):
 
     def _labels(self, logits: Tensor, meta: dict) -> Tensor:
         """Most likely class at the original size, (1, H, W), of padded logits (1, K, h, w)."""
-        left, right, top, bottom = meta.get('img_padding_size', meta.get('padding_size', [0] * 4))
-        height, width = logits.shape[-2:]
-        logits = logits[..., top : height - bottom, left : width - right]
-        if meta.get('flip'):
-            logits = logits.flip(3 if meta['flip_direction'] == 'horizontal' else 2)
+        logits = _mirrored_back(_without_padding(logits, meta), meta)
         best = labels = logits.new_zeros(())
         for class_id, plane in enumerate(logits.split(1, dim=1)):
             plane = resize(
