@@ -22,7 +22,7 @@ LEAVES = sorted(
     path.name for name in ('voc', 'coco') for path in CONFIGS.glob(f'weaktr_{name}*.py')
 )
 TRAINED = [leaf for leaf in LEAVES if not leaf.endswith('_tta.py')]
-PIPELINES = [leaf for leaf in TRAINED if not leaf.endswith(('_cam.py', '_retrain.py'))]
+PIPELINES = [leaf for leaf in TRAINED if '_cam' not in leaf and '_retrain' not in leaf]
 SIZE = (60, 45)  # width and height of the photographs
 IDS = ('2007_1', '2007_2', '2007_3', '2007_4')
 COCO_IDS = {'person': 1, 'stop sign': 13, 'toothbrush': 90}
@@ -156,7 +156,7 @@ def test_two_training_steps_and_one_prediction(leaf, data_root, tmp_path):
     ]
     assert {name.split('.')[0] for name in moved} == {name.split('.')[0] for name in before}
     sample = predict_first(runner)
-    if leaf.endswith('_cam.py'):
+    if '_cam' in leaf:
         assert sample.cams.shape == (1, *SIZE[::-1])
     else:
         assert sample.pred_sem_seg.shape == SIZE[::-1]

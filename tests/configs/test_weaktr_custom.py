@@ -8,8 +8,10 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+import torch
 from mmengine.config import Config
-from mmseg.registry import RUNNERS
+from mmengine.registry import init_default_scope
+from mmseg.registry import MODELS, RUNNERS
 from PIL import Image
 
 import weaktr_mmseg  # noqa: F401
@@ -116,3 +118,25 @@ def test_training_opens_no_mask(tmp_path, monkeypatch):
         dataset[index]
     assert any(path.endswith('.jpg') for path in opened)
     assert not any('/masks/' in path for path in opened)
+
+
+@pytest.mark.parametrize(
+    ('encoder', 'width', 'patch'),
+    [('deit-b', 768, 16), ('dinov2-s', 384, 14), ('dinov2-b', 768, 14)],
+)
+@pytest.mark.parametrize('data', ['voc', 'custom'])
+def test_other_encoders_of_the_cam_stage(tmp_path, monkeypatch, data, encoder, width, patch):
+    make_folder(tmp_path / 'my data', 3, masks=False)
+    monkeypatch.setenv('WEAKTR_DATA', str(tmp_path / 'my data'))
+    init_default_scope('mmseg')
+    model = Config.fromfile(CONFIGS / f'weaktr_{data}_cam_{encoder}.py').model
+    assert model.backbone.pop('init_cfg') == dict(type='WeakTrPretrained', checkpoint=encoder)
+    with torch.device('meta'):
+        network = MODELS.build(model)
+    classes = dict(voc=20, custom=3)[data]
+    assert network.backbone.cls_token.shape == (1, classes, width)
+    assert network.backbone.pos_embed.shape == (1, classes + (224 // patch) ** 2, width)
+    assert network.cam_head.classifier.weight.shape == (classes, width, 3, 3)
+    dinov2 = encoder.startswith('dinov2')
+    assert hasattr(network.backbone, 'ln1') == dinov2
+    assert hasattr(network.backbone.layers[0].attn.gamma1, 'weight') == dinov2

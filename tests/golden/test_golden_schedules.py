@@ -20,7 +20,7 @@ RETRAIN_LEAVES = sorted(
     path.name
     for dataset in ('voc', 'coco')
     for path in CONFIGS.glob(f'weaktr_{dataset}*.py')
-    if not path.stem.endswith(('_cam', '_tta'))
+    if '_cam' not in path.stem and not path.stem.endswith('_tta')
 )
 
 

@@ -83,7 +83,9 @@ def test_uniform_fusion_is_the_mean_over_the_last_layers(build_vit, mode):
     vit, images = build_vit(fusion=fusion, attention_mode=mode), draw_images(16, 16)
     _, attentions, _ = reference_forward(vit, images)
     expected = torch.stack(attentions[1:]).mean(dim=(0, 2))[:, :CLASSES, CLASSES:]
-    torch.testing.assert_close(vit(images).attention.class_to_patch(), expected)
+    attention = vit(images).attention
+    torch.testing.assert_close(attention.class_to_patch(), expected)
+    assert list(attention.fused_layers) == [1, 2]
 
 
 @pytest.mark.parametrize('layer_scale', [0.0, 0.5])

@@ -95,11 +95,10 @@ class WeakTrViT(VisionTransformer):
         )
 
     def init_weights(self) -> None:
-        """Initialises as the parent does, with distinct class tokens; keeps pretrained weights."""
-        if isinstance(self.init_cfg, dict) and self.init_cfg['type'].endswith('Pretrained'):
-            super(VisionTransformer, self).init_weights()  # the parent would draw positions anew
-            return
+        """Initialises as the parent does, with distinct class tokens."""
         super().init_weights()
+        if isinstance(self.init_cfg, dict) and self.init_cfg['type'] == 'Pretrained':
+            return
         nn.init.trunc_normal_(self.cls_token, std=0.02)
         if self.num_registers:
             nn.init.trunc_normal_(self.register_tokens, std=0.02)
