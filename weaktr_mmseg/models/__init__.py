@@ -3,9 +3,13 @@
 from .backbones import WeakTrEVA02, WeakTrSegmenterViT, WeakTrViT
 from .data_preprocessor import WeakTrDataPreprocessor
 from .features import WeakTrFeatures
-from .fusions import AdaptiveAttentionFusion, HeadFusion, WeakTrUniformFusion
+from .fusions import AdaptiveAttentionFusion, HeadFusion, WeakTrStaticFusion, WeakTrUniformFusion
 from .heads import WeakTrCAMHead, WeakTrGradientClippingHead
-from .losses import WeakTrGradientClippingLoss, WeakTrMultiLabelSoftMarginLoss
+from .losses import (
+    WeakTrGradientClippingLoss,
+    WeakTrMultiLabelSoftMarginLoss,
+    WeakTrSeedCompletionLoss,
+)
 from .segmentors import WeakTrCAMSegmentor, WeakTrCRFTTAModel, WeakTrSegmentor
 
 __all__ = [
@@ -20,8 +24,10 @@ __all__ = [
     'WeakTrGradientClippingHead',
     'WeakTrGradientClippingLoss',
     'WeakTrMultiLabelSoftMarginLoss',
+    'WeakTrSeedCompletionLoss',
     'WeakTrSegmenterViT',
     'WeakTrSegmentor',
+    'WeakTrStaticFusion',
     'WeakTrUniformFusion',
     'WeakTrViT',
 ]

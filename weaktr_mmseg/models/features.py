@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from typing import NamedTuple
 
+import torch
 from torch import Tensor
 
 from .fusions.fused_attention import FusedAttention
@@ -21,3 +23,44 @@ class WeakTrFeatures(NamedTuple):
     class_tokens: Tensor
     patch_map: Tensor
     attention: FusedAttention
+
+
+class WeakTrEncoded(NamedTuple):
+    """What the backbone computes before the heads are fused; constant where it is frozen.
+
+    Attributes:
+        class_tokens: Class tokens of the last block, (B, C, E).
+        patch_map: Patch tokens of the last block as a map, (B, E, h, w).
+        queries: Of every layer, ``L`` tensors (B, H, N, d).
+        keys: Of every layer, ``L`` tensors (B, H, N, d).
+        pooled: What the fusion pooled of every layer, ``L`` tensors of length ``B``.
+    """
+
+    class_tokens: Tensor
+    patch_map: Tensor
+    queries: list[Tensor]
+    keys: list[Tensor]
+    pooled: list[Tensor]
+
+    def take(self, index: Tensor) -> WeakTrEncoded:
+        """The images of an index, int64 (b,)."""
+        return WeakTrEncoded(*_each(self, lambda tensor: tensor[index]))
+
+    @staticmethod
+    def join(parts: list[WeakTrEncoded]) -> WeakTrEncoded:
+        """Batches one after another."""
+        return WeakTrEncoded(
+            *(
+                [torch.cat(layer) for layer in zip(*values)]
+                if isinstance(values[0], list)
+                else torch.cat(values)
+                for values in zip(*parts)
+            )
+        )
+
+
+def _each(encoded: WeakTrEncoded, change: Callable[[Tensor], Tensor]) -> list:
+    return [
+        [change(tensor) for tensor in value] if isinstance(value, list) else change(value)
+        for value in encoded
+    ]

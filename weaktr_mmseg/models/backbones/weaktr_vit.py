@@ -8,7 +8,7 @@ from mmseg.registry import MODELS
 from torch import Tensor, nn
 
 from ...utils.errors import WeakTrInputError
-from ..features import WeakTrFeatures
+from ..features import WeakTrEncoded, WeakTrFeatures
 from ..fusions.attention_history import AttentionHistory
 from ..fusions.fused_attention import MODES, fuse_attention
 from ..fusions.head_fusion import build_fusion
@@ -108,7 +108,7 @@ class WeakTrViT(VisionTransformer):
             whiten_patches_(self.patch_embed.projection, self.patch_whitening)
 
     def forward(self, images: Tensor) -> WeakTrFeatures:
-        """Encodes normalised images.
+        """Encodes normalised images and fuses the attention.
 
         Args:
             images: Float (B, 3, H, W); sides are floored to multiples of the patch.
@@ -116,6 +116,10 @@ class WeakTrViT(VisionTransformer):
         Returns:
             The features of the last block and the fused attention.
         """
+        return self.fuse(self.encode(images))
+
+    def encode(self, images: Tensor) -> WeakTrEncoded:
+        """Computes what the weights of the heads do not bear on; arguments of :meth:`forward`."""
         tokens, grid = self.patch_embed(images)
         tokens = torch.cat((self.cls_token.expand(len(tokens), -1, -1), tokens), dim=1)
         tokens = tokens + self.position_embedding(grid, images.shape[-2:])
@@ -131,17 +135,24 @@ class WeakTrViT(VisionTransformer):
 
         if self.final_norm:
             tokens = self.ln1(tokens)
+        first_patch = self.num_classes + self.num_registers
+        patches = tokens[:, first_patch:].transpose(1, 2).unflatten(2, tuple(grid))
+        return WeakTrEncoded(
+            tokens[:, : self.num_classes], patches, history.queries, history.keys, pooled
+        )
+
+    def fuse(self, encoded: WeakTrEncoded) -> WeakTrFeatures:
+        """Weighs the heads of encoded images."""
         attention = fuse_attention(
-            history.queries,
-            history.keys,
-            self.attention_fusion(pooled),
+            encoded.queries,
+            encoded.keys,
+            self.attention_fusion(encoded.pooled),
             self.num_classes,
             self.attention_mode,
             self.num_registers,
             self.attention_fusion.fused_layers,
         )
-        patches = tokens[:, attention.first_patch :].transpose(1, 2).unflatten(2, tuple(grid))
-        return WeakTrFeatures(tokens[:, : self.num_classes], patches, attention)
+        return WeakTrFeatures(encoded.class_tokens, encoded.patch_map, attention)
 
     def _insert_registers(self, tokens: Tensor) -> Tensor:
         """Puts the registers between class tokens and patches, (B, C + Np, E) -> (B, N, E)."""

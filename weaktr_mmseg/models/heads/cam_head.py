@@ -138,9 +138,27 @@ class WeakTrCAMHead(BaseModule):
             f'loss_{branch}': loss(self._logits(branch, features, scores), targets)
             for branch, loss in self.branch_losses.items()
         }
-        for aux in self.aux_losses:
-            losses[aux.loss_name] = aux(features, scores, targets)
-        return losses
+        return losses | self._further_losses(features, scores, targets)
+
+    def coarse_loss(self, patch_map: Tensor, targets: Tensor) -> dict[str, Tensor]:
+        """The part of :meth:`loss` that needs no attention.
+
+        Args:
+            patch_map: Patch tokens as a map, float (B, E, h, w).
+            targets: Multi-hot labels, float (B, C).
+        """
+        logits = self.classifier(patch_map).mean(dim=(2, 3))
+        return dict(loss_coarse=self.branch_losses['coarse'](logits, targets))
+
+    def further_losses(self, features: WeakTrFeatures, targets: Tensor) -> dict[str, Tensor]:
+        """The further ones of :meth:`loss` alone, with constant scores: they train the fusion."""
+        scores = self.classifier(features.patch_map).detach()
+        return self._further_losses(features, scores, targets)
+
+    def _further_losses(
+        self, features: WeakTrFeatures, scores: Tensor, targets: Tensor
+    ) -> dict[str, Tensor]:
+        return {loss.loss_name: loss(features, scores, targets) for loss in self.aux_losses}
 
     def activation_maps(
         self, features: WeakTrFeatures, classes: Tensor | None = None
