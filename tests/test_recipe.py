@@ -96,6 +96,8 @@ def test_augmentation_of_the_cam_stage(data):
     erasing = TRANSFORMS.build(steps['mmpretrain.RandomErasing'])
     assert isinstance(erasing, RandomErasing)
     assert (erasing.erase_prob, erasing.mode) == (0.25, 'rand')
+    assert (erasing.min_area_ratio, erasing.max_area_ratio) == (0.02, 1 / 3)
+    assert erasing.aspect_range == (3 / 10, 10 / 3)
     assert list(erasing.fill_std) == IMAGENET[1][::-1]
 
 
@@ -120,7 +122,7 @@ def test_retraining(data, encoder):
     cfg, model = build(f'weaktr_{data}{encoder}')
     backbone, head = model.backbone, model.decode_head
     assert backbone.pos_embed.shape == (1, 1 + 30 * 30, 384)
-    assert backbone.interpolate_mode == 'bilinear'
+    assert backbone.interpolate_mode == ('bilinear' if encoder else 'bicubic')
     assert {module.eps for module in model.modules() if isinstance(module, nn.LayerNorm)} == {1e-5}
     path = 'drop_path' if encoder == '_eva02-s' else 'ffn.dropout_layer'
     assert drop_path_rates(backbone.layers, path)[-1] == pytest.approx(0.1)

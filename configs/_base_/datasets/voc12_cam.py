@@ -23,6 +23,7 @@ train_pipeline = [
     dict(
         type='mmpretrain.RandomErasing',
         erase_prob=0.25,
+        max_area_ratio=1 / 3,  # DeiT's; mmpretrain's default is 0.4
         mode='rand',  # noise per pixel
         fill_color=bgr_mean,
         fill_std=bgr_std),

@@ -6,4 +6,6 @@ data_preprocessor = dict(  # ImageNet's, rounded as in the original
 model = dict(
     data_preprocessor=data_preprocessor,
     backbone=dict(
-        layer_scale_init_value=1e-5, init_cfg=dict(checkpoint='checkpoints/dinov2-s.pth')))
+        layer_scale_init_value=1e-5,
+        interpolate_mode='bilinear',
+        init_cfg=dict(checkpoint='checkpoints/dinov2-s.pth')))

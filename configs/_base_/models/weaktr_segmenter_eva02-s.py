@@ -6,4 +6,7 @@ data_preprocessor = dict(  # CLIP's, rounded as in the original
 model = dict(
     data_preprocessor=data_preprocessor,
     backbone=dict(
-        type='WeakTrEVA02', arch='small', init_cfg=dict(checkpoint='checkpoints/eva02-s.pth')))
+        type='WeakTrEVA02',
+        arch='small',
+        interpolate_mode='bilinear',
+        init_cfg=dict(checkpoint='checkpoints/eva02-s.pth')))

@@ -20,7 +20,7 @@ model = dict(
         drop_path_rate=0.1,
         norm_cfg=dict(type='LN', eps=1e-5),  # Segmenter's, also for published weights of 1e-6
         out_type='featmap',
-        interpolate_mode='bilinear',  # of the position grid
+        interpolate_mode='bicubic',  # of the position grid, from 384 to 480 px; AugReg alone
         init_cfg=dict(
             type='Pretrained', checkpoint='checkpoints/vit-s_augreg.pth', prefix='backbone.')),
     decode_head=dict(

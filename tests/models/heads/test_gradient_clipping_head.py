@@ -121,6 +121,28 @@ def test_accuracy_without_a_labelled_pixel_is_zero():
     assert accuracy(torch.randn(1, 3, 4, 4), labels, 255) == 0
 
 
+def test_fresh_decoder_is_drawn_as_the_original_is():
+    width = 192
+    head = WeakTrGradientClippingHead(
+        **{**SETTINGS, 'in_channels': 2 * width, 'channels': width, 'embed_dims': width}
+    )
+    torch.manual_seed(0)
+    head.init_weights()
+    for name, parameter in head.named_parameters():
+        if name.endswith('bias') or 'in_proj_bias' in name:
+            assert not parameter.any(), name
+        elif parameter.dim() == 1:  # of norms
+            assert (parameter == 1).all(), name
+        else:
+            expected = width**-0.5 if name in PROJECTIONS else 0.02
+            spread = 0.06 if name == 'cls_emb' else 0.02
+            assert parameter.std().item() == pytest.approx(expected, rel=spread), name
+            assert abs(parameter.mean().item()) < 0.1 * expected, name
+
+
+PROJECTIONS = ('patch_proj.weight', 'classes_proj.weight')
+
+
 def test_last_readout_is_the_output_and_the_first_leaves_a_layer_out(head):
     features = (torch.randn(2, 16, 3, 4),)
     first, last = head.eval().readouts(features, 2)

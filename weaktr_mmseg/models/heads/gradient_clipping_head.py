@@ -42,7 +42,9 @@ def accuracy(logits: Tensor, labels: Tensor, ignore_index: int) -> Tensor:
 class WeakTrGradientClippingHead(SegmenterMaskTransformerHead):
     """Segmenter's mask transformer with WeakTr's gradient clipping.
 
-    The network and its parameter names are those of the parent. Four things differ:
+    The network and its parameter names are those of the parent. Five things differ:
+
+    * A fresh decoder is drawn as Segmenter's authors draw it (:meth:`init_weights`).
 
     * At test time the network can be read out after several layers (:meth:`readouts`), as the
       published scores were.
@@ -69,6 +71,21 @@ class WeakTrGradientClippingHead(SegmenterMaskTransformerHead):
         guard_class_ids(self, 'cls_emb', dim=1)
         for layer in self.layers:
             layer.attn.attn = LeanMultiheadAttention.sharing(layer.attn.attn)
+
+    def init_weights(self) -> None:
+        """Draws a fresh decoder as the original does.
+
+        The two projections that are compared have the standard deviation ``width ** -0.5``, since
+        their outputs are scaled to unit length and so the scale sets the angular step of an update.
+        All other weights have ``init_std``, those of queries, keys and values included, which the
+        parent leaves to Xavier's rule.
+        """
+        super().init_weights()
+        for layer in self.layers:
+            nn.init.trunc_normal_(layer.attn.attn.in_proj_weight, std=self.init_std)
+            nn.init.zeros_(layer.attn.attn.in_proj_bias)
+        for projection in (self.patch_proj, self.classes_proj):
+            nn.init.normal_(projection.weight, std=projection.in_features**-0.5)
 
     def forward(self, inputs: Sequence[Tensor]) -> Tensor:
         """Computes the logits of the patches after the last layer.
