@@ -12,6 +12,7 @@ from torch import Tensor, nn
 from ...utils.errors import WeakTrInputError
 from ..checkpoint_guard import guard_class_ids
 from ..features import WeakTrFeatures
+from .coco_rows import inner_rows, kept
 
 SOFT_MARGIN = dict(type='WeakTrMultiLabelSoftMarginLoss', loss_weight=1.0)
 
@@ -60,6 +61,9 @@ class WeakTrCAMHead(BaseModule):
         loss_coarse: Alike for the mean of the scores.
         loss_fine: Alike for the mean of the fine maps, which trains the fusion alone.
         aux_losses: Configs of further losses.
+        original_coco_ids: For checkpoints of the authors, converted with ``--keep-coco-rows``: the
+            backbone has 90 classes, and those of the 10 ids that COCO does not use are dropped
+            here. ``num_classes`` remains 80.
         init_cfg: Initialisation config of mmengine.
 
     Raises:
@@ -74,11 +78,13 @@ class WeakTrCAMHead(BaseModule):
         loss_coarse: dict | None = SOFT_MARGIN,
         loss_fine: dict | None = SOFT_MARGIN,
         aux_losses: Sequence[dict] = (),
+        original_coco_ids: bool = False,
         init_cfg: dict | None = None,
     ) -> None:
         super().__init__(init_cfg)
         self.num_classes = num_classes
-        self.classifier = nn.Conv2d(in_channels, num_classes, kernel_size=3, padding=1)
+        rows = inner_rows(self, num_classes, original_coco_ids, background=False)
+        self.classifier = nn.Conv2d(in_channels, rows, kernel_size=3, padding=1)
         guard_class_ids(self, 'classifier.weight', dim=0)
         branches = dict(cls=loss_cls, coarse=loss_coarse, fine=loss_fine)
         self.branch_losses = nn.ModuleDict(
@@ -113,14 +119,14 @@ class WeakTrCAMHead(BaseModule):
         if branch == 'cls':
             return self.class_token_logits(features)
         if branch == 'coarse':
-            return scores.mean(dim=(2, 3))
+            return kept(self.kept_rows, scores.mean(dim=(2, 3)))
         coarse = scores.detach().relu().flatten(2)  # (B, C, Np)
         attended = features.attention.class_to_patch() * coarse
-        return features.attention.propagated_mean(attended)
+        return kept(self.kept_rows, features.attention.propagated_mean(attended))
 
     def class_token_logits(self, features: WeakTrFeatures) -> Tensor:
         """Mean over the width of each class token, (B, C)."""
-        return features.class_tokens.mean(dim=2)
+        return kept(self.kept_rows, features.class_tokens.mean(dim=2))
 
     def loss(self, features: WeakTrFeatures, targets: Tensor) -> dict[str, Tensor]:
         """Computes the losses of the branches and the further ones.
@@ -173,6 +179,8 @@ class WeakTrCAMHead(BaseModule):
             Coarse, attended and fine maps.
         """
         scores = self.classifier(features.patch_map)
+        if self.kept_rows is not None:
+            classes = self.kept_rows if classes is None else self.kept_rows[classes]
         if classes is not None:
             scores = scores[:, classes]
         coarse = scores.relu()

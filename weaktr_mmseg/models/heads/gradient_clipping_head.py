@@ -17,6 +17,7 @@ from torch import Tensor, nn
 from ...utils.errors import WeakTrInputError
 from ..checkpoint_guard import guard_class_ids
 from ..losses.gradient_clipping_loss import WeakTrGradientClippingLoss
+from .coco_rows import inner_rows, kept
 from .lean_attention import LeanMultiheadAttention
 
 
@@ -42,13 +43,11 @@ def accuracy(logits: Tensor, labels: Tensor, ignore_index: int) -> Tensor:
 class WeakTrGradientClippingHead(SegmenterMaskTransformerHead):
     """Segmenter's mask transformer with WeakTr's gradient clipping.
 
-    The network and its parameter names are those of the parent. Five things differ:
+    The network and its parameter names are those of the parent. Six things differ:
 
     * A fresh decoder is drawn as Segmenter's authors draw it (:meth:`init_weights`).
-
     * At test time the network can be read out after several layers (:meth:`readouts`), as the
       published scores were.
-
     * The loss dictionary also holds ``clipped_share``, the share of pixels in [0, 1] that the
       :class:`WeakTrGradientClippingLoss` among the losses clipped (logged, not differentiated).
     * An image whose sides are no multiples of the patch was padded at the right and the bottom by
@@ -56,18 +55,28 @@ class WeakTrGradientClippingHead(SegmenterMaskTransformerHead):
       parent squeezes the padded area into the image.
     * The layers do not return the attention matrix, which the parent throws away, and draw their
       dropout cheaply (:class:`LeanMultiheadAttention`).
+    * It can run with COCO's 91 classes inside (``original_coco_ids``).
 
     Args:
-        patch_size: side of the encoder's patches in pixels; None if every image that comes in has
+        patch_size: Side of the encoder's patches in pixels; None if every image that comes in has
             sides that are multiples of it.
-        **kwargs: see :class:`mmseg.models.SegmenterMaskTransformerHead`; ``loss_decode`` is
+        original_coco_ids: For checkpoints of the authors, converted with ``--keep-coco-rows``:
+            the 91 rows of the original ids take part in attention and norm, and the logits of the
+            10 ids that COCO does not use are dropped after it. ``num_classes`` remains 81.
+        **kwargs: See :class:`mmseg.models.SegmenterMaskTransformerHead`; ``loss_decode`` is
             gradient clipping at the published setting unless given.
     """
 
-    def __init__(self, patch_size: int | None = None, **kwargs: Any) -> None:
+    def __init__(
+        self, patch_size: int | None = None, original_coco_ids: bool = False, **kwargs: Any
+    ) -> None:
         kwargs.setdefault('loss_decode', dict(type='WeakTrGradientClippingLoss'))
         super().__init__(**kwargs)
         self.patch_size = patch_size
+        rows = inner_rows(self, self.num_classes, original_coco_ids, background=True)
+        if original_coco_ids:
+            self.cls_emb = nn.Parameter(torch.randn(1, rows, self.cls_emb.size(2)))
+            self.mask_norm = nn.LayerNorm(rows, self.mask_norm.eps)
         guard_class_ids(self, 'cls_emb', dim=1)
         for layer in self.layers:
             layer.attn.attn = LeanMultiheadAttention.sharing(layer.attn.attn)
@@ -135,6 +144,7 @@ class WeakTrGradientClippingHead(SegmenterMaskTransformerHead):
         patches = F.normalize(self.patch_proj(tokens[:, :-classes]), dim=2)
         classes = F.normalize(self.classes_proj(tokens[:, -classes:]), dim=2)
         logits = self.mask_norm(patches @ classes.transpose(1, 2))  # (B, P, K)
+        logits = kept(self.kept_rows, logits, dim=2)
         return logits.transpose(1, 2).reshape(tokens.size(0), -1, *grid)
 
     def predict(
