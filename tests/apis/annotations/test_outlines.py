@@ -4,6 +4,7 @@ import cv2
 import numpy as np
 import pytest
 from hard_masks import hard_mask, miou
+from parsing import even_odd
 
 from weaktr_mmseg.apis.annotations.outlines import find_outlines, join_rings, outline_rings
 from weaktr_mmseg.apis.annotations.regions import find_regions
@@ -14,19 +15,6 @@ INSET = 0.25
 def shoelace(ring: np.ndarray) -> float:
     following = np.roll(ring, -1, axis=0)
     return float((ring[:, 0] * following[:, 1] - ring[:, 1] * following[:, 0]).sum() / 2)
-
-
-def even_odd(rings, shape) -> np.ndarray:
-    """Pixels whose centres lie in an odd number of rings, by crossings of each row's left."""
-    inside = np.zeros(shape, int)
-    xs = np.arange(shape[1]) + 0.5
-    for ring in rings:
-        for (x0, y0), (x1, y1) in zip(ring, np.roll(ring, -1, axis=0)):
-            for row in range(shape[0]):
-                y = row + 0.5
-                if (y0 <= y) != (y1 <= y):
-                    inside[row] += xs > x0 + (y - y0) * (x1 - x0) / (y1 - y0)
-    return inside % 2 == 1
 
 
 @pytest.mark.parametrize('per_class', [False, True])

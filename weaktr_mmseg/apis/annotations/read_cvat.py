@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
+from functools import partial
 from xml.etree import ElementTree as ET
 
 import numpy as np
@@ -56,12 +57,23 @@ def read_cvat(
             raise WeakTrInputError(
                 f'{where}: expected name, width and height of an image, got {image.attrib}'
             ) from error
+        place = f'{where}, {name}'
         shapes = [shape for shape in image if shape.tag not in _NO_SHAPES]
-        for shape in sorted(shapes, key=lambda shape: int(shape.get('z_order', 0))):
-            place = f'{where}, {name}'
+        for shape in sorted(shapes, key=partial(_height, where=place)):
             label = label_ids(shape.get('label', ''), place)
             mask[_pixels(shape, *mask.shape, place)] = label
         yield name, mask
+
+
+def _height(shape: ET.Element, where: str) -> int:
+    """Place of a shape among those that overlap it; the higher hides the lower."""
+    value = shape.get('z_order', '0')
+    try:
+        return int(value)
+    except ValueError:
+        raise WeakTrInputError(
+            f'{where}: z_order: expected a whole number, got {value!r}'
+        ) from None
 
 
 def _pixels(shape: ET.Element, height: int, width: int, where: str) -> np.ndarray:

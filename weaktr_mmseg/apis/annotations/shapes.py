@@ -9,7 +9,7 @@ import numpy as np
 
 from ...datasets.label_sources.class_discovery import BACKGROUND
 from ...datasets.label_sources.sources import ForegroundClasses
-from ...utils.errors import WeakTrInputError
+from ...utils.errors import WeakTrInputError, input_errors
 from ...utils.masks import IGNORE_INDEX
 from .optional import import_coco_mask
 
@@ -33,11 +33,13 @@ class LabelIds:
         """The label of a name.
 
         Raises:
-            ValueError: If it is none of the classes; says where it stands and what was meant.
+            WeakTrInputError: If it is none of the classes; says where it stands and what was
+                meant.
         """
         if name in self.special and name not in self.foreground.names:
             return self.special[name]
-        return self.foreground.ids([name], where)[0] + 1
+        with input_errors(where):
+            return self.foreground.ids([name], where)[0] + 1
 
 
 def coco_pixels(segmentation: Any, height: int, width: int, where: str) -> np.ndarray:

@@ -11,11 +11,12 @@ from ...utils.errors import WeakTrInputError
 from ...utils.masks import IGNORE_INDEX, write_mask
 from ...utils.palette import voc_palette
 from .regions import Region
+from .shapes import IGNORE_NAME
 from .source import AnnotatedImage
 from .writer import AnnotationWriter, ExportOptions, write_text
 
 MAX_OBJECTS = 254  # values of an 8-bit PNG between background and 255
-_PALETTE = voc_palette(IGNORE_INDEX)
+_PALETTE = voc_palette(IGNORE_INDEX + 1)  # 255 in the beige of VOC's own masks
 
 
 class VocWriter(AnnotationWriter):
@@ -23,7 +24,7 @@ class VocWriter(AnnotationWriter):
 
     The PNGs have palettes: labels in the one folder, numbers of regions in the other, 255 where the
     mask says that nothing is known. CVAT ("Segmentation mask 1.1") and Datumaro read the colours,
-    which ``labelmap.txt`` lists.
+    which ``labelmap.txt`` lists: 255, if it occurs, as a label ``ignore``.
     """
 
     shapes = ('pixels',)
@@ -37,6 +38,7 @@ class VocWriter(AnnotationWriter):
                 f'class {unfit[0]!r}: a colon ends each name in labelmap.txt, so none may have one'
             )
         self.names: list[str] = []
+        self.has_unknown = False
 
     def add(self, image: AnnotatedImage, mask: np.ndarray, regions: Sequence[Region]) -> None:
         """Writes the masks of a photograph.
@@ -59,14 +61,15 @@ class VocWriter(AnnotationWriter):
         write_mask(self.out / 'SegmentationClass' / f'{stem}.png', labels, _PALETTE)
         write_mask(self.out / 'SegmentationObject' / f'{stem}.png', objects, _PALETTE)
         self.names.append(stem)
+        self.has_unknown |= bool((labels == IGNORE_INDEX).any())
 
     def close(self) -> Path:
         """Writes the lists of classes and photographs."""
         names = ''.join(f'{name}\n' for name in self.names)
         write_text(self.out / 'ImageSets/Segmentation/default.txt', names)
-        lines = (
-            f'{name}:{red},{green},{blue}::\n'
-            for name, (red, green, blue) in zip(self.options.classes, _PALETTE)
-        )
+        colours = dict(zip(self.options.classes, _PALETTE))
+        if self.has_unknown:
+            colours.setdefault(IGNORE_NAME, _PALETTE[IGNORE_INDEX])
+        lines = (f'{name}:{r},{g},{b}::\n' for name, (r, g, b) in colours.items())
         text = '# label:color_rgb:parts:actions\n' + ''.join(lines)
         return write_text(self.out / 'labelmap.txt', text)
