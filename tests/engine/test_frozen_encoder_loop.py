@@ -82,7 +82,7 @@ def cfg(tmp_path, data):
                     pipeline=PIPELINE,
                 ),
             ),
-            train_cfg=dict(type='WeakTrFrozenEncoderLoop', max_epochs=12),
+            train_cfg=dict(type='WeakTrFrozenCAMLoop', max_epochs=12),
             optim_wrapper=dict(type='OptimWrapper', optimizer=dict(type='Adam', lr=0.05)),
             default_hooks=dict(
                 checkpoint=dict(type='WeakTrCheckpointHook', interval=1, max_keep_ckpts=1)
@@ -95,7 +95,7 @@ def cfg(tmp_path, data):
 @pytest.fixture
 def encoded_images(monkeypatch):
     """How many images each call of the encoder got, without their mirror images."""
-    from weaktr_mmseg.engine.frozen_encoder_loop import WeakTrFrozenEncoderLoop as Loop
+    from weaktr_mmseg.engine.frozen_encoder_loop import FrozenEncoderLoop as Loop
 
     counts: list[int] = []
     original = Loop._encode_batch
@@ -204,3 +204,74 @@ def test_images_of_several_sizes_are_refused(cfg):
     Image.new('RGB', (64, 64)).save(f'{root}/images/3.png')
     with pytest.raises(WeakTrInputError, match='expected images of one size, got .*64, 64'):
         Runner.from_cfg(cfg).train()
+
+
+def test_fusion_learns_from_further_losses(cfg):
+    cfg.model.backbone.fusion = dict(type='WeakTrStaticFusion')
+    cfg.model.cam_head.aux_losses = [dict(type='WeakTrSeedCompletionLoss', seed_share=0.3)]
+    cfg.train_cfg.update(fusion_images=4, fusion_batch=2)
+    runner = Runner.from_cfg(cfg)
+    runner.train()
+    assert len(runner.train_loop._attended_labels) == IMAGES / 2  # every second: 4 at most
+    assert runner.model.backbone.attention_fusion.logits.abs().min() > 0
+
+
+def test_decode_head_learns_masks_and_encoder_does_not(cfg, data, tmp_path):
+    """The left half of each photograph is of its class; the head must find the colour there."""
+    for index in range(IMAGES):
+        path = data / f'images/{index}.png'
+        pixels = np.array(Image.open(path))
+        pixels[:, 20:] = 0
+        Image.fromarray(pixels).save(path)
+        mask = np.zeros((48, 40), np.uint8)
+        mask[:, :20] = 1 + index % 2
+        (data / 'masks').mkdir(exist_ok=True)
+        Image.fromarray(mask).save(data / f'masks/{index}.png')
+    arch = cfg.model.backbone.arch
+    cfg.model = dict(
+        type='WeakTrSegmentor',
+        data_preprocessor=dict(
+            type='SegDataPreProcessor', mean=[127.5] * 3, std=[127.5] * 3, size_divisor=1
+        ),
+        backbone=dict(
+            type='WeakTrSegmenterViT',
+            arch=arch,
+            img_size=SIDE,
+            patch_size=PATCH,
+            out_type='featmap',
+        ),
+        decode_head=dict(
+            type='FCNHead',
+            in_channels=WIDTH,
+            channels=WIDTH,
+            num_convs=0,
+            concat_input=False,
+            dropout_ratio=0,
+            num_classes=3,
+            loss_decode=dict(type='CrossEntropyLoss'),
+        ),
+        test_cfg=dict(mode='whole'),
+    )
+    cfg.train_dataloader.dataset.update(
+        masks=True,
+        pipeline=[
+            PIPELINE[0],
+            dict(type='LoadAnnotations'),
+            PIPELINE[1],
+            dict(type='PackSegInputs'),
+        ],
+    )
+    cfg.train_cfg.update(type='WeakTrFrozenSegmentorLoop', max_epochs=25)
+    runner = Runner.from_cfg(cfg)
+    runner.model.init_weights()
+    encoder = {name: value.clone() for name, value in runner.model.backbone.state_dict().items()}
+
+    runner.train()
+
+    for name, value in runner.model.backbone.state_dict().items():
+        assert torch.equal(value, encoder[name]), name
+    sample = runner.train_loop._images[0]
+    batch = dict(inputs=[sample['inputs']], data_samples=[sample['data_samples']])
+    (result,) = runner.model.eval().test_step(batch)
+    truth = Image.open(data / 'masks/0.png')
+    assert (result.pred_sem_seg.data[0].numpy() == np.array(truth)).mean() > 0.85

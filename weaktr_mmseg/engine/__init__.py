@@ -2,14 +2,16 @@
 
 from ..checkpoints import safe_load  # noqa: F401 - its readers take the place of mmengine's
 from .epoch_loop import WeakTrEpochLoop
-from .frozen_encoder_loop import WeakTrFrozenEncoderLoop
+from .frozen_cam_loop import WeakTrFrozenCAMLoop
+from .frozen_segmentor_loop import WeakTrFrozenSegmentorLoop
 from .hooks import WeakTrCheckpointHook
 from .schedulers import WeakTrPolyLR, WeakTrWarmupCosineLR
 
 __all__ = [
     'WeakTrCheckpointHook',
     'WeakTrEpochLoop',
-    'WeakTrFrozenEncoderLoop',
+    'WeakTrFrozenCAMLoop',
+    'WeakTrFrozenSegmentorLoop',
     'WeakTrPolyLR',
     'WeakTrWarmupCosineLR',
 ]

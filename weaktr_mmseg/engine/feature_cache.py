@@ -25,14 +25,15 @@ SAVE_EVERY = 32  # images between two notes of how far encoding has come
 class FeatureCache(Dataset):
     """Patch maps of images and their mirror images, float16 in one file of fixed size.
 
-    Item ``i`` is a view: ``(patch map, float32 (E, h, w); labels, float32 (C,))``; views
-    ``2 i`` and ``2 i + 1`` are an image and its mirror image. An interrupted encoding resumes where
-    it stopped; another network, size or list of images starts anew.
+    Item ``i`` is a view: its patch map, float32 (E, h, w), and its target; views ``2 i`` and
+    ``2 i + 1`` are an image and its mirror image. An interrupted encoding resumes where it stopped;
+    another network, size or list of images starts anew.
 
     Args:
         folder: Where the files lie.
         names: Names of the images, which identify the list.
-        labels: Multi-hot labels of the images, float (M, C).
+        targets: What is learned of the images: multi-hot labels (M, C), or masks (M, H, W), which
+            are mirrored with the image.
         shape: Size of a patch map, (E, h, w).
         network: Identifies encoder, weights and image size.
 
@@ -44,12 +45,12 @@ class FeatureCache(Dataset):
         self,
         folder: str | Path,
         names: Sequence[str],
-        labels: Tensor,
+        targets: Tensor,
         shape: tuple[int, int, int],
         network: str,
     ) -> None:
         self.folder = Path(folder)
-        self.labels = labels
+        self.targets = targets
         key = hashlib.sha256(json.dumps([list(names), list(shape), network]).encode()).hexdigest()
         try:
             self.folder.mkdir(parents=True, exist_ok=True)
@@ -77,7 +78,8 @@ class FeatureCache(Dataset):
 
     def __getitem__(self, view: int) -> tuple[Tensor, Tensor]:
         patches = torch.from_numpy(self.maps[view].astype(np.float32))  # (E, h, w)
-        return patches, self.labels[view // 2]
+        target = self.targets[view // 2]
+        return patches, target.flip(-1) if target.dim() > 1 and view % 2 else target
 
     def encode(self, encode: Any, loader: Any) -> None:
         """Encodes the images that are missing.
