@@ -7,6 +7,6 @@ work_dir = 'work_dirs/weaktr_custom'
 cam_stage = dict(config='weaktr_custom_cam.py')
 pseudo_labels = dict(
     threshold='otsu',  # chosen from the maps alone
-    crf='voc_cam',
+    refine=dict(type='DenseCRF', preset='voc_cam'),
     workers=4,
     score_split='splits/val.txt' if has_masks(_base_.custom_root) else None)

@@ -6,8 +6,10 @@ cam_stage = dict(config='weaktr_demo_cam.py')
 pseudo_labels = dict(
     threshold='otsu',  # chosen from the maps alone
     # The published VOC terms at the scale of 64-pixel scenes.
-    crf=dict(
-        gaussian=dict(sxy=3, compat=3), bilateral=dict(sxy=20, srgb=8, compat=5), iterations=10),
+    refine=dict(
+        type='DenseCRF',
+        gaussian=dict(sxy=3, compat=3),
+        bilateral=dict(sxy=20, srgb=8, compat=5)),
     workers=2,
     score_split='ImageSets/Segmentation/val.txt')
 retrain_from_cam_vit = True  # there are no ImageNet weights to start from

@@ -108,12 +108,13 @@ def test_scales_of_pseudo_labels(data, scales):
 
 
 @pytest.mark.parametrize(
-    ('data', 'threshold', 'crf'), [('voc', 0.43, 'voc_cam'), ('coco', 0.42, 'coco_cam')]
+    ('data', 'threshold', 'preset'), [('voc', 0.43, 'voc_cam'), ('coco', 0.42, 'coco_cam')]
 )
 @pytest.mark.parametrize('encoder', NORMALISATION)
-def test_pseudo_labels(data, threshold, crf, encoder):
+def test_pseudo_labels(data, threshold, preset, encoder):
     rule = Config.fromfile(CONFIGS / f'weaktr_{data}{encoder}.py').pseudo_labels
-    assert (rule.threshold, rule.crf) == (threshold, crf)
+    assert rule.threshold == threshold
+    assert rule.refine == dict(type='DenseCRF', preset=preset)
 
 
 @pytest.mark.parametrize('encoder', NORMALISATION)
@@ -164,7 +165,7 @@ def test_images_of_retraining(data):
     ratios = [resize.scale[1] / 520 for resize in resizes]
     assert ratios == pytest.approx([0.5, 0.75, 1.0, 1.25, 1.5, 1.75])
     assert [flip.prob for flip in flips] == [0.0, 1.0]
-    assert cfg.tta_model.crf == f'{data}_seg'
+    assert cfg.tta_model.refine == dict(type='DenseCRF', preset=f'{data}_seg')
     assert tuple(cfg.tta_model.readout_weights) == (0.8, 1.0)
     assert cfg.model.test_cfg.enlarge_small
 

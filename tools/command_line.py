@@ -34,6 +34,22 @@ def add_cfg_options(parser: argparse.ArgumentParser) -> None:
     )
 
 
+def add_refine(parser: argparse.ArgumentParser, default: str) -> None:
+    """Adds ``--refine``, which :func:`weaktr_mmseg.refinement.parse_refine` reads.
+
+    Args:
+        parser: Gets the option.
+        default: What ``--refine`` alone stands for, for the help text.
+    """
+    parser.add_argument(
+        '--refine',
+        nargs='*',
+        metavar='TYPE KEY=VALUE',
+        help=f"refinement in place of the config's: --refine DenseCRF preset=coco_cam, --refine "
+        f'PAMR iterations=5, --refine none; --refine alone is {default}',
+    )
+
+
 def add_launcher(parser: argparse.ArgumentParser) -> None:
     """Adds the options that start one of several processes."""
     launchers = ('none', 'pytorch', 'slurm', 'mpi')

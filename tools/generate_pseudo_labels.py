@@ -12,7 +12,7 @@ import sys
 from pathlib import Path
 from typing import Any
 
-from command_line import add_cfg_options, add_launcher, new_parser, run
+from command_line import add_cfg_options, add_launcher, add_refine, new_parser, run
 
 OTSU = 'otsu'
 EXAMPLE = """examples:
@@ -35,11 +35,7 @@ def parse_args() -> argparse.Namespace:
         type=lambda text: text if text == OTSU else float(text),
         help=f"background score in [0, 1], or '{OTSU}' to choose it from the maps alone",
     )
-    crf = parser.add_mutually_exclusive_group()
-    crf.add_argument(
-        '--crf', metavar='PRESET', help='CRF that refines the masks: voc_cam, coco_cam'
-    )
-    crf.add_argument('--no-crf', action='store_true', help='masks as thresholding gives them')
+    add_refine(parser, 'DenseCRF preset=voc_cam')
     parser.add_argument('--ignore-band', type=float, help='scores this close to the threshold: 255')
     parser.add_argument(
         '--workers', type=int, help='processes that read, and write masks, per rank'
@@ -52,7 +48,8 @@ def parse_args() -> argparse.Namespace:
 def load_config(args: argparse.Namespace) -> Any:
     """Reads the config with the options of the command line."""
     from weaktr_mmseg.pipeline.stage_configs import check_label_options
-    from weaktr_mmseg.pipeline.standalone_labels import standalone_config
+    from weaktr_mmseg.pipeline.standalone_labels import DEFAULTS, standalone_config
+    from weaktr_mmseg.refinement import OF_CONFIG, parse_refine
     from weaktr_mmseg.utils.configs import read_config
 
     cfg = read_config(args.config, args.cfg_options)
@@ -60,14 +57,15 @@ def load_config(args: argparse.Namespace) -> Any:
     cfg = standalone_config(cfg, args.out, args.split)
     options = dict(
         threshold=args.threshold,
-        crf=args.crf,
         ignore_band=args.ignore_band,
         workers=args.workers,
     )
     cfg.pseudo_labels.update({key: value for key, value in options.items() if value is not None})
-    if args.no_crf:
-        cfg.pseudo_labels.crf = None
-        cfg.pseudo_labels.ignore_disagreement = False
+    refine = parse_refine(args.refine, DEFAULTS['refine'])
+    if refine != OF_CONFIG:
+        cfg.pseudo_labels.refine = refine
+        cfg.pseudo_labels.setdefault('ignore_disagreement', False)
+        cfg.pseudo_labels.ignore_disagreement &= refine is not None
     check_label_options(cfg.pseudo_labels)
     return cfg
 

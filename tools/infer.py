@@ -17,7 +17,7 @@ from __future__ import annotations
 import argparse
 import sys
 
-from command_line import new_parser, run
+from command_line import add_refine, new_parser, run
 
 
 def parse_args() -> argparse.Namespace:
@@ -27,13 +27,7 @@ def parse_args() -> argparse.Namespace:
     parser.add_argument('--config', required=True, help='of a pipeline or of a retraining')
     parser.add_argument('--checkpoint', required=True, help='weights of the segmentor')
     parser.add_argument('--out-dir', default='predictions', help='default: predictions')
-    parser.add_argument(
-        '--crf',
-        nargs='?',
-        const='voc_seg',
-        metavar='PRESET',
-        help="refine with a DenseCRF: 'voc_seg' (the default of --crf) or 'coco_seg'",
-    )
+    add_refine(parser, 'DenseCRF preset=voc_seg')
     parser.add_argument(
         '--short-side',
         type=int,
@@ -50,11 +44,13 @@ def main(args: argparse.Namespace) -> int:
     from weaktr_mmseg.apis.models import build_segmentor, check_device
     from weaktr_mmseg.apis.segment import PhotoSegmentor
     from weaktr_mmseg.apis.segment_files import segment_files
+    from weaktr_mmseg.refinement import parse_refine
     from weaktr_mmseg.utils.configs import read_config
 
     device = check_device(args.device)
     model = build_segmentor(read_config(args.config), args.checkpoint, device)
-    segmentor = PhotoSegmentor(model, args.crf, args.short_side)
+    refine = parse_refine(args.refine, dict(type='DenseCRF', preset='voc_seg'))
+    segmentor = PhotoSegmentor(model, refine, args.short_side)
     content = segment_files(segmentor, args.images, args.out_dir)
     for failure in content['failed']:
         print(f'error: {failure["error"]}', file=sys.stderr)

@@ -18,7 +18,7 @@ from __future__ import annotations
 import argparse
 import sys
 
-from command_line import new_parser, run
+from command_line import add_refine, new_parser, run
 
 
 def parse_args() -> argparse.Namespace:
@@ -41,6 +41,7 @@ def parse_args() -> argparse.Namespace:
         type=float,
         help='background score of the pseudo label (default: that of the config or of the run)',
     )
+    add_refine(parser, 'DenseCRF preset=voc_cam')
     parser.add_argument(
         '--short-side',
         type=int,
@@ -54,11 +55,17 @@ def parse_args() -> argparse.Namespace:
 def main(args: argparse.Namespace) -> int:
     """Draws the pictures."""
     from weaktr_mmseg.apis.models import check_device
+    from weaktr_mmseg.refinement import parse_refine
     from weaktr_mmseg.utils.configs import read_config
     from weaktr_mmseg.visualization.visualize_cams import CAMPictureOptions, visualize_cams
 
     options = CAMPictureOptions(
-        args.labels, args.masks, args.score_thr, args.threshold, args.short_side
+        args.labels,
+        args.masks,
+        args.score_thr,
+        args.threshold,
+        args.short_side,
+        parse_refine(args.refine, dict(type='DenseCRF', preset='voc_cam')),
     )
     faults = visualize_cams(
         read_config(args.config),

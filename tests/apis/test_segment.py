@@ -14,6 +14,8 @@ from weaktr_mmseg.utils.configs import read_config
 from weaktr_mmseg.utils.errors import WeakTrInputError
 from weaktr_mmseg.utils.shipped_files import find_config
 
+VOC = dict(type='DenseCRF', preset='voc_seg')
+
 
 def photo(height: int, width: int, seed: int = 0) -> np.ndarray:
     coarse = np.random.default_rng(seed).integers(0, 256, (5, 6, 3), dtype=np.uint8)
@@ -107,23 +109,24 @@ def test_odd_sizes(model, size):
 
 def test_crf_changes_labels_and_an_unknown_preset_is_refused(model):
     image = photo(40, 48)
-    plain, refined = PhotoSegmentor(model)(image), PhotoSegmentor(model, 'voc_seg')(image)
+    plain, refined = PhotoSegmentor(model)(image), PhotoSegmentor(model, VOC)(image)
     assert refined.shape == plain.shape
     assert (refined != plain).any()
     with pytest.raises(ValueError, match='preset'):
-        PhotoSegmentor(model, 'none')
+        PhotoSegmentor(model, dict(VOC, preset='none'))
 
 
-def test_named_crf_replaces_that_of_the_config(tiny_segmentor, model):
-    assert model.crf is not None
+def test_named_refinement_replaces_that_of_the_config(tiny_segmentor, model):
+    assert model.refiner is not None
     plain_cfg = read_config(tiny_segmentor.config)
-    del plain_cfg.model.test_cfg['crf']
+    del plain_cfg.model.test_cfg['refine']
     plain = build_segmentor(plain_cfg, tiny_segmentor.checkpoint)
     image = photo(80, 80)
-    refined = PhotoSegmentor(model, 'voc_seg')(image)
-    assert np.array_equal(refined, PhotoSegmentor(plain, 'voc_seg')(image))
+    refined = PhotoSegmentor(model, VOC)(image)
+    assert np.array_equal(refined, PhotoSegmentor(plain, VOC)(image))
     assert (PhotoSegmentor(model)(image) != PhotoSegmentor(plain)(image)).any()
-    assert model.crf is not None
+    assert np.array_equal(PhotoSegmentor(model, None)(image), PhotoSegmentor(plain)(image))
+    assert model.refiner is not None
 
 
 @pytest.mark.parametrize(

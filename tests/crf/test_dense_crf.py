@@ -9,15 +9,8 @@ import pytest
 import torch
 import torch.nn.functional as F
 
-from weaktr_mmseg.crf.dense_crf import (
-    PRESETS,
-    BilateralTerm,
-    DenseCRF,
-    GaussianTerm,
-    refine_label_map,
-    unary_from_labels,
-    unary_from_probabilities,
-)
+from weaktr_mmseg.crf import unary_from_labels, unary_from_probabilities
+from weaktr_mmseg.crf.dense_crf import PRESETS, BilateralTerm, DenseCRF, GaussianTerm
 
 PHOTOGRAPHS = ['astronaut', 'chelsea', 'coffee', 'rocket', 'immunohistochemistry', 'retina']
 # Odd sides: pydensecrf works on four pixels at once, so the last ones are another case.
@@ -113,16 +106,6 @@ def test_no_iterations_give_the_softmax_of_the_unary():
     torch.testing.assert_close(result, (-unary).softmax(0))
 
 
-def test_removes_noise_and_follows_edges():
-    image = np.zeros((20, 30, 3), np.uint8)
-    image[:, 15:] = 200
-    labels = np.zeros((20, 30), np.uint8)
-    labels[:, 17:] = 1  # the edge of the map is two pixels off, and a pixel is wrong
-    labels[10, 5] = 1
-    refined = refine_label_map(image, labels, DenseCRF.from_preset('voc_cam'))
-    assert np.array_equal(refined, (image[:, :, 0] > 0).astype(np.uint8))
-
-
 def test_batch_equals_one_by_one():
     """Sizes and numbers of labels differ."""
     crf = DenseCRF.from_preset('voc_cam')
@@ -190,41 +173,6 @@ def test_huge_energies_stay_finite():
     assert np.isfinite(result).all()
 
 
-def test_refined_labels_keep_their_ids_and_unknown_pixels():
-    image, label_map = scene(0)
-    crf = DenseCRF.from_preset('voc_cam')
-    ids = np.array([0, 7, 20], np.uint8)
-    refined = refine_label_map(image, ids[label_map], crf)
-    assert refined.dtype == np.uint8
-    assert np.array_equal(refined, ids[refine_label_map(image, label_map, crf)])
-    label_map[:5] = 255
-    refined = refine_label_map(image, label_map, crf)
-    assert np.array_equal(refined == 255, label_map == 255)
-
-
-def test_a_label_that_won_no_pixel_takes_part():
-    """It shares in the probability of being wrong: the unary of the others grows."""
-    image, label_map = scene(1, labels=2)
-    crf = DenseCRF([GaussianTerm(1, 1.2), BilateralTerm(10, 20, 1)])
-    calls = []
-
-    def spy(image, unary):
-        calls.append(len(unary))
-        return crf(image, unary)
-
-    refine_label_map(image, label_map, spy, labels=[1, 5])
-    refine_label_map(image, label_map, spy)
-    assert calls == [3, 2]
-
-
-def test_a_map_of_background_alone_is_returned_as_it_is():
-    label_map = np.zeros((6, 7), np.uint8)
-    label_map[0, 0] = 255
-    refined = refine_label_map(size_image((6, 7)), label_map, DenseCRF.from_preset('voc_cam'))
-    assert np.array_equal(refined, label_map)
-    assert refined is not label_map
-
-
 def test_unknown_pixels_are_uniform_in_the_unary():
     unary = unary_from_labels(np.array([[0, 255, 2]]), 3, 0.7)
     np.testing.assert_allclose(
@@ -263,7 +211,31 @@ def test_refuses_what_makes_no_sense():
         unary_from_labels(label_map, 3, 1)
     with pytest.raises(ValueError, match=r'labels: expected 0 to 1 or 255, got \[0, 1, 2\]'):
         unary_from_labels(label_map, 2)
-    with pytest.raises(ValueError, match=r'label_map: expected labels \[0, 1\], got \[0, 1, 2\]'):
-        refine_label_map(image, label_map, crf, labels=[1])
-    with pytest.raises(ValueError, match=r'label_map: expected uint8 \(H, W\), got int64'):
-        refine_label_map(image, label_map.astype(np.int64), crf)
+
+
+@pytest.mark.parametrize('value', [np.nan, np.inf, -np.inf])
+def test_a_number_that_is_none_is_named_before_it_spreads(value):
+    image, label_map = scene(0)
+    unary = unary_from_labels(label_map, 3)
+    unary[1, 2, 3] = value
+    kind = '1 NaN and 0' if np.isnan(value) else '0 NaN and 1'
+    message = rf'unary: expected finite .* got {kind} infinite of 2304, the first .* \(1, 2, 3\)'
+    with pytest.raises(ValueError, match=message):
+        DenseCRF.from_preset('voc_cam')(image, unary)
+
+
+@pytest.mark.parametrize(
+    ('value', 'message'),
+    [
+        (np.nan, 'got 1 NaN in 60'),
+        (np.inf, 'got 0 to inf in 60; logits need a softmax first'),
+        (-0.5, 'got -0.5 to 1 in 60; logits need a softmax first'),
+    ],
+)
+def test_what_is_no_probability_is_refused(value, message):
+    probabilities = np.zeros((3, 4, 5), np.float32)
+    probabilities[0] = 1
+    unary_from_probabilities(probabilities)
+    probabilities[1, 2, 3] = value
+    with pytest.raises(ValueError, match=f'probabilities: expected finite .* {message}'):
+        unary_from_probabilities(probabilities)

@@ -10,9 +10,9 @@ from mmengine.dist import get_rank
 from weaktr_mmseg.engine.distributed import init_cpu_process_group
 from weaktr_mmseg.evaluation.average_precision import mean_average_precision
 from weaktr_mmseg.evaluation.cam_metric import WeakTrCAMMetric
-from weaktr_mmseg.pseudo_labels.generate import confusion_matrix, mean_iou
 from weaktr_mmseg.pseudo_labels.labelling import label_map
 from weaktr_mmseg.pseudo_labels.thresholds import otsu_threshold
+from weaktr_mmseg.utils.confusion import confusion_matrix, mean_iou
 
 NAMES = ('background', 'cat', 'cow', 'dog')
 COUNT = 5

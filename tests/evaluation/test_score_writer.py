@@ -7,7 +7,7 @@ import pytest
 import torch
 
 from weaktr_mmseg.evaluation import WeakTrScoreWriter
-from weaktr_mmseg.pseudo_labels.generate import confusion_matrix, mean_iou
+from weaktr_mmseg.utils.confusion import confusion_matrix, mean_iou
 from weaktr_mmseg.utils.masks import read_mask
 
 META = dict(classes=('background', 'cat', 'dog'), palette=[[0, 0, 0], [255, 0, 0], [0, 255, 0]])

@@ -16,9 +16,10 @@ from PIL import Image
 from published_segmentor import CONFIGS, build_segmentor, published_config
 from torch import Tensor
 
-from weaktr_mmseg.crf import DenseCRF, refine_scores, unary_from_probabilities
+from weaktr_mmseg.crf import unary_from_probabilities
 from weaktr_mmseg.models import WeakTrCRFTTAModel
 from weaktr_mmseg.models.segmentors.weaktr_segmentor import enlarge_small, window_starts
+from weaktr_mmseg.refinement import build_refiner
 
 GOLDEN_PATTERN = 'test_protocol*.npz'
 DATA = ('voc', 'coco')
@@ -109,7 +110,7 @@ def test_probabilities_of_every_view_and_their_mean(golden, build, load, readout
 
 @torch.no_grad()
 def test_combination(golden, build, load):
-    model = build(crf=None)
+    model = build(refine=None)
     for name, _ in photos(golden):
         batch = load(name)
         (scores,) = model.scores(batch)
@@ -125,13 +126,13 @@ def test_combination(golden, build, load):
 @pytest.mark.parametrize('data', DATA)
 def test_crf(golden, build, load, data):
     model = build(data)
-    crf, seen = model.crf, []
+    crf, seen = model.refiner.crf, []
 
     def watched(image: Tensor, unary: Tensor) -> Tensor:
         seen.append((unary, crf(image, unary)))
         return seen[-1][1]
 
-    model.crf = watched
+    model.refiner.crf = watched
     for name, step in photos(golden):
         seen.clear()
         (sample,) = model.test_step(load(name))
@@ -151,15 +152,15 @@ def test_crf(golden, build, load, data):
 
 @pytest.mark.parametrize('data', DATA)
 def test_crf_on_made_up_values(golden, data):
-    crf = DenseCRF.from_preset(Config.fromfile(CONFIGS / f'weaktr_{data}.py').tta_model.crf)
+    refiner = build_refiner(Config.fromfile(CONFIGS / f'weaktr_{data}.py').tta_model.refine)
     values, photo = golden.tensor('crf_only/value'), golden.tensor('crf_only/photo')
     unary = unary_from_probabilities(values)
     assert_close(unary, golden['crf_only/unary'], atol=1e-6)
-    refined = crf(photo, unary)
+    refined = refiner.refine(photo, values)
     assert_close(refined, golden[f'crf_only/{data}_prob'], atol=1e-4)
     rows = refined.argmax(dim=0)
     assert (rows.numpy() == golden[f'crf_only/{data}']).mean() >= 0.999
-    labels = refine_scores(photo, values, crf)
+    labels = refiner.refine_winners(photo, values)
     winners = set(values.argmax(dim=0).unique().tolist())
     assert set(labels.unique().tolist()) <= winners
     if winners == set(range(len(values))):

@@ -4,9 +4,9 @@ from __future__ import annotations
 
 import numpy as np
 
-from weaktr_mmseg.pseudo_labels.generate import confusion_matrix, mean_iou
 from weaktr_mmseg.pseudo_labels.labelling import label_map
 from weaktr_mmseg.pseudo_labels.thresholds import ThresholdSweep
+from weaktr_mmseg.utils.confusion import confusion_matrix, mean_iou
 
 GOLDEN_PATTERN = 'threshold_sweep*.npz'
 POINTS = 1e-3

@@ -172,7 +172,7 @@ def test_only_what_is_spoilt_is_redone(cfg, checkpoint, finished, tmp_path):
 def test_another_rule_makes_new_masks_of_the_same_maps(cfg, checkpoint, finished, tmp_path):
     copy_to(finished[0], tmp_path)
     other = stages.resolve_pipeline(cfg)
-    other.pseudo_labels.crf = None
+    other.pseudo_labels.refine = None
     before = moments(tmp_path)
     generate_pseudo_labels(other, checkpoint, tmp_path)
     after = moments(tmp_path)

@@ -66,8 +66,16 @@ def resolved(cfg):
         (dict(treshold=0.4), r'pseudo_labels: expected .*threshold, .*got treshold$'),
         (dict(threshold=43), r'pseudo_labels: threshold: expected a number in \[0, 1\], got 43$'),
         (dict(threshold='ostu'), r"pseudo_labels\.threshold: expected .* or 'otsu', got 'ostu'$"),
-        (dict(crf='voc'), r"pseudo_labels: .*'voc'"),
-        (dict(ignore_disagreement=True), 'pseudo_labels: ignore_disagreement: expected a crf'),
+        (dict(refine=dict(type='DenseCRF', preset='voc')), r"pseudo_labels: .*'voc'"),
+        (
+            dict(crf='voc_cam'),
+            r"pseudo_labels\.crf: .*\(type='DenseCRF', preset='voc_cam'",
+        ),
+        (dict(refine=dict(type='CRF')), 'pseudo_labels: refine: expected a type of DenseCRF, PAMR'),
+        (
+            dict(ignore_disagreement=True),
+            'pseudo_labels: ignore_disagreement: expected a refine',
+        ),
     ],
 )
 def test_wrong_options_of_pseudo_labels_are_known_before_training(cfg, options, message):

@@ -58,7 +58,7 @@ def stage(tmp_path_factory) -> tuple[Path, Path]:
 
 
 def command(stage: tuple[Path, Path], out: Path, *options: str) -> list[str]:
-    return [str(TOOL), *map(str, stage), '--out', str(out), '--no-crf', *options]
+    return [str(TOOL), *map(str, stage), '--out', str(out), '--refine', 'none', *options]
 
 
 def run(*line: str) -> subprocess.CompletedProcess:

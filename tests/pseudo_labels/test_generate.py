@@ -1,24 +1,21 @@
 from __future__ import annotations
 
 import pickle
+from dataclasses import fields
 
 import numpy as np
 import pytest
 
-from weaktr_mmseg.crf.dense_crf import DenseCRF, refine_label_map
 from weaktr_mmseg.pseudo_labels.cam_files import CAMFile, read_cams, write_cams
-from weaktr_mmseg.pseudo_labels.generate import (
-    LabelRule,
-    MaskSample,
-    confusion_matrix,
-    mean_iou,
-    write_masks,
-)
+from weaktr_mmseg.pseudo_labels.generate import MaskSample, write_masks
+from weaktr_mmseg.pseudo_labels.label_rule import LabelRule, rule_options
 from weaktr_mmseg.pseudo_labels.labelling import label_map
+from weaktr_mmseg.refinement import build_refiner
 from weaktr_mmseg.utils.masks import read_mask, write_mask
 
 PALETTE = [(0, 0, 0), (200, 10, 10), (10, 200, 10), (10, 10, 200)]
 SIZE = (12, 14)
+VOC = dict(type='DenseCRF', preset='voc_cam')
 
 
 def draw_cams(seed, classes=2):
@@ -34,7 +31,7 @@ def draw_image(path):
 
 
 def refuse_to_read(path):
-    raise AssertionError('no image is needed without a CRF')
+    raise AssertionError('no image is needed without a refinement')
 
 
 @pytest.fixture
@@ -59,12 +56,12 @@ def into(samples, folder):
 
 @pytest.mark.parametrize(
     'rule',
-    [LabelRule(0.4, ignore_band=0.05), LabelRule(0.4, crf='voc_cam', ignore_disagreement=True)],
-    ids=['plain', 'crf'],
+    [LabelRule(0.4, ignore_band=0.05), LabelRule(0.4, refine=VOC, ignore_disagreement=True)],
+    ids=['plain', 'refined'],
 )
 def test_writes_the_masks_of_the_rule_and_scores_them(samples, tmp_path, rule):
     samples = into(samples, tmp_path / 'masks')
-    read_image = draw_image if rule.crf else refuse_to_read
+    read_image = draw_image if rule.refine else refuse_to_read
 
     confusion = write_masks(samples, rule, PALETTE, read_image)
 
@@ -82,7 +79,7 @@ def test_writes_the_masks_of_the_rule_and_scores_them(samples, tmp_path, rule):
 
 
 def test_workers_write_the_same(samples, tmp_path):
-    rule = LabelRule(0.4, crf='voc_cam')
+    rule = LabelRule(0.4, refine=VOC)
     alone, helped = into(samples, tmp_path / 'alone'), into(samples, tmp_path / 'helped')
 
     confusions = [
@@ -96,14 +93,14 @@ def test_workers_write_the_same(samples, tmp_path):
 
 
 @pytest.mark.parametrize('ignore_disagreement', [False, True])
-@pytest.mark.parametrize('crf', ['voc_cam', 'coco_cam'])
-def test_rule_with_crf_preset(crf, ignore_disagreement):
+@pytest.mark.parametrize('refine', [dict(VOC), dict(VOC, preset='coco_cam'), dict(type='PAMR')])
+def test_rule_with_refinement(refine, ignore_disagreement):
     cams, image = draw_cams(0).astype(np.float32), draw_image('0')
     plain = label_map(cams, [2, 0], 0.4)
-    refined = refine_label_map(image, plain, crf=DenseCRF.from_preset(crf))
+    refined = build_refiner(refine).refine_labels(image, plain)
     assert (refined != plain).any()
 
-    rule = LabelRule(0.4, crf=crf, ignore_disagreement=ignore_disagreement)
+    rule = LabelRule(0.4, refine=refine, ignore_disagreement=ignore_disagreement)
     labels = rule.apply(CAMFile(cams, np.array([2, 0]), ('c', 'a'), ''), image)
 
     expected = np.where(refined == plain, plain, 255) if ignore_disagreement else refined
@@ -111,9 +108,9 @@ def test_rule_with_crf_preset(crf, ignore_disagreement):
 
 
 def test_rules_compare_by_value_and_travel_to_workers():
-    rule = LabelRule(0.4, crf='voc_cam', ignore_disagreement=True)
-    assert rule == LabelRule(0.4, crf='voc_cam', ignore_disagreement=True)
-    assert rule != LabelRule(0.4, crf='voc_cam')
+    rule = LabelRule(0.4, refine=VOC, ignore_disagreement=True)
+    assert rule == LabelRule(0.4, refine=VOC, ignore_disagreement=True)
+    assert rule != LabelRule(0.4, refine=VOC)
     copy = pickle.loads(pickle.dumps(rule))
     cam_file = CAMFile(draw_cams(1).astype(np.float32), np.array([2, 0]), ('c', 'a'), '')
     image = draw_image('1')
@@ -125,8 +122,11 @@ def test_rules_compare_by_value_and_travel_to_workers():
     [
         (dict(threshold=1.1), r'threshold: expected a number in \[0, 1\], got 1.1'),
         (dict(threshold=0.4, ignore_band=-0.1), r'ignore_band: .* got -0.1'),
-        (dict(threshold=0.4, ignore_disagreement=True), 'ignore_disagreement: expected a crf'),
-        (dict(threshold=0.4, crf='voc'), "'voc'"),
+        (
+            dict(threshold=0.4, ignore_disagreement=True),
+            'ignore_disagreement: expected a refine',
+        ),
+        (dict(threshold=0.4, refine=dict(VOC, preset='voc')), "'voc'"),
     ],
 )
 def test_rule_refuses(options, message):
@@ -134,26 +134,26 @@ def test_rule_refuses(options, message):
         LabelRule(**options)
 
 
-def test_confusion_matrix_leaves_out_255_on_either_side():
-    truth = np.array([[0, 1, 1, 255, 2]], np.uint8)
-    labels = np.array([[0, 0, 1, 1, 255]], np.uint8)
-    assert confusion_matrix(truth, labels, 3).tolist() == [[1, 0, 0], [1, 1, 0], [0, 0, 0]]
-
-
-@pytest.mark.parametrize(
-    ('truth', 'labels', 'message'),
-    [
-        ([[0, 1]], [[0]], r'truth: expected size \(1, 1\), got \(1, 2\)'),
-        ([[2]], [[0]], 'truth: expected labels below 2 or 255, got 2'),
-        ([[0]], [[2]], 'labels: expected labels below 2 or 255, got 2'),
-    ],
+FIELDS = dict(
+    threshold=0.5,
+    refine=dict(VOC, confidence=0.8),
+    ignore_band=0.05,
+    ignore_disagreement=True,
 )
-def test_confusion_matrix_refuses(truth, labels, message):
-    with pytest.raises(ValueError, match=message):
-        confusion_matrix(np.array(truth, np.uint8), np.array(labels, np.uint8), 2)
 
 
-def test_mean_iou_over_the_classes_seen():
-    confusion = np.array([[6, 2, 0], [1, 3, 0], [0, 0, 0]])
-    assert mean_iou(confusion) == pytest.approx(100 * (6 / 9 + 3 / 6) / 2)
-    assert np.isnan(mean_iou(np.zeros((2, 2), np.int64)))
+def test_the_stamp_knows_every_field_of_the_rule_and_the_maps(samples):
+    given = dict(threshold=0.4, refine=VOC, ignore_band=0.0, ignore_disagreement=False)
+    assert set(FIELDS) == {field.name for field in fields(LabelRule) if field.init}
+    rules = [LabelRule(**{**given, name: value}) for name, value in FIELDS.items()]
+    stamps = [rule.stamp(samples[0].cams) for rule in (LabelRule(**given), *rules)]
+    stamps.append(LabelRule(**given).stamp(samples[1].cams))
+    assert len(set(stamps)) == len(FIELDS) + 2
+    assert LabelRule(**given).stamp(samples[0].cams) == stamps[0]
+
+
+def test_options_of_a_config_are_those_of_the_rule_but_the_threshold():
+    options = dict(FIELDS, workers=2, score_split=None)
+    assert LabelRule(0.5, **rule_options(options)) == LabelRule(**FIELDS)
+    with pytest.raises(ValueError, match=r'pseudo_labels\.crf: .* write refine=None'):
+        rule_options(dict(crf=None))

@@ -13,7 +13,7 @@ from mmseg.apis import inference_model
 from PIL import Image
 from torch import Tensor, nn
 
-from ..crf.dense_crf import DenseCRF, unary_from_probabilities
+from ..refinement import OF_CONFIG, build_refiner
 from .images import check_short_side, resize
 
 # Longer images are predicted at this side and enlarged: the scores of all classes at every pixel
@@ -30,19 +30,21 @@ class PhotoSegmentor:
 
     Args:
         model: Segmentor, see :func:`build_segmentor`; it is not changed.
-        crf: Preset of :class:`DenseCRF` that refines the probabilities at the size of the image,
-            in place of the CRF of ``test_cfg``; None for what the config says.
+        refine: Config of a refinement of the probabilities at the size of the image, in place of
+            that of ``test_cfg``, see :func:`weaktr_mmseg.refinement.build_refiner`; None for none,
+            ``'config'`` for that of ``test_cfg`` at the size that the network sees.
         short_side: Short side in pixels at which the network sees an image, whatever the test
             pipeline resizes to; None for the above.
     """
 
     def __init__(
-        self, model: nn.Module, crf: str | None = None, short_side: int | None = None
+        self, model: nn.Module, refine: dict | str | None = OF_CONFIG, short_side: int | None = None
     ) -> None:
         self.model = copy.copy(model)
-        self.crf = None if crf is None else DenseCRF.from_preset(crf)
-        if self.crf is not None:
-            self.model.crf = None
+        self.refiner = None
+        if refine != OF_CONFIG:
+            self.model.refiner = None
+            self.refiner = build_refiner(refine)
         if short_side is not None:
             self.model.cfg = _without_resizing(model.cfg)
         self.short_side = check_short_side(short_side) or trained_short_side(model.cfg)
@@ -63,7 +65,7 @@ class PhotoSegmentor:
             factor = self.short_side / min(work.shape[:2])
         seen = resize(work, factor)
         sample = inference_model(self.model, np.ascontiguousarray(seen[..., ::-1]))
-        if seen.shape == work.shape and self.crf is None:
+        if seen.shape == work.shape and self.refiner is None:
             labels = sample.pred_sem_seg.data[0]
         else:
             labels = self._labels(sample.seg_logits.data, work)
@@ -78,11 +80,10 @@ class PhotoSegmentor:
         logits = F.interpolate(
             logits[None].float(), image.shape[:2], mode='bilinear', align_corners=False
         )[0]
-        if self.crf is None:
+        if self.refiner is None:
             return logits.argmax(dim=0)
-        unary = unary_from_probabilities(logits.softmax(dim=0))
-        pixels = torch.from_numpy(np.array(image)).to(unary.device)
-        return self.crf(pixels, unary).argmax(dim=0)
+        pixels = torch.from_numpy(np.array(image)).to(logits.device)
+        return self.refiner.refine(pixels, logits.softmax(dim=0)).argmax(dim=0)
 
 
 def trained_short_side(cfg: Config) -> int | None:

@@ -1,21 +1,13 @@
 """Fully connected CRF on the permutohedral lattice: arrays and tensors only."""
 
-from .dense_crf import (
-    BilateralTerm,
-    DenseCRF,
-    GaussianTerm,
-    refine_label_map,
-    unary_from_labels,
-    unary_from_probabilities,
-)
-from .refine_scores import refine_scores
+from .dense_crf import BilateralTerm, DenseCRF, GaussianTerm
+from .unary import label_probabilities, unary_from_labels, unary_from_probabilities
 
 __all__ = [
     'BilateralTerm',
     'DenseCRF',
     'GaussianTerm',
-    'refine_label_map',
-    'refine_scores',
+    'label_probabilities',
     'unary_from_labels',
     'unary_from_probabilities',
 ]

@@ -10,18 +10,14 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import lru_cache
-from typing import TypeVar
 
-import numpy as np
 import torch
 import torch.nn.functional as F
 from torch import Tensor
 
-from ..utils.masks import IGNORE_INDEX
 from .mean_field import mean_field
 from .permutohedral import PermutohedralLattice
-
-Array = TypeVar('Array', np.ndarray, Tensor)
+from .unary import Array, check_finite, check_image_and_scores
 
 
 def _check_positive(term: object) -> None:
@@ -141,7 +137,7 @@ class DenseCRF:
             Probabilities, float32 (L, H, W), array or tensor as the unary was.
 
         Raises:
-            ValueError: If shapes or dtypes are not those.
+            ValueError: If shapes or dtypes are not those, or an energy is not finite.
         """
         return self.batch([image], [unary])[0]
 
@@ -161,7 +157,7 @@ class DenseCRF:
             Probabilities of each image, float32 (L, H, W), array or tensor as its unary was.
 
         Raises:
-            ValueError: If lengths, shapes or dtypes do not fit.
+            ValueError: If lengths, shapes or dtypes do not fit, or an energy is not finite.
         """
         if len(images) != len(unaries):
             raise ValueError(
@@ -172,7 +168,8 @@ class DenseCRF:
         energies = [torch.as_tensor(unary) for unary in unaries]
         pixels = [torch.as_tensor(image).to(u.device) for image, u in zip(images, energies)]
         for image, energy in zip(pixels, energies):
-            _check_image_and_unary(image, energy)
+            check_image_and_scores(image, energy, 'unary')
+            check_finite(energy)
         lattices = [
             PermutohedralLattice.concatenate([term.lattice(image) for image in pixels])
             for term in self.terms
@@ -186,107 +183,6 @@ class DenseCRF:
             result if isinstance(unary, Tensor) else result.numpy()
             for result, unary in zip(results, unaries)
         ]
-
-
-def unary_from_labels(labels: Array, num_labels: int, confidence: float = 0.7) -> Array:
-    """Turns a label map into energies.
-
-    The label of the map has the given probability, the others share the rest.
-
-    Args:
-        labels: Label of each pixel, integer (H, W), each less than ``num_labels``; 255 says nothing
-            about a pixel: all labels are equally likely there.
-        num_labels: Number of labels, ``L``.
-        confidence: Probability that the label is right.
-
-    Returns:
-        Negative log-probabilities, float32 (L, H, W), array or tensor as the labels were.
-
-    Raises:
-        ValueError: If a label or the confidence is out of range.
-    """
-    if not 0 < confidence < 1:
-        raise ValueError(f'confidence: expected a number between 0 and 1, got {confidence}')
-    given = torch.as_tensor(labels).long()
-    known = given != IGNORE_INDEX
-    chosen: Tensor = given.masked_fill(~known, 0)
-    if num_labels < 1 or bool((chosen < 0).any()) or bool((chosen >= num_labels).any()):
-        raise ValueError(
-            f'labels: expected 0 to {num_labels - 1} or {IGNORE_INDEX}, '
-            f'got {given.unique().tolist()}'
-        )
-    others = (1 - confidence) / max(num_labels - 1, 1)
-    probability = torch.full((num_labels, *chosen.shape), others, device=chosen.device)
-    probability.scatter_(0, chosen[None], confidence)
-    unary = probability.log_().neg_()
-    unary[:, ~known] = float(np.log(num_labels))
-    return unary if isinstance(labels, Tensor) else unary.numpy()
-
-
-def unary_from_probabilities(probabilities: Array, clip: float = 1e-5) -> Array:
-    """Turns probabilities into energies.
-
-    Args:
-        probabilities: Probability of each label, float (L, H, W).
-        clip: Smaller probabilities are raised to this, so that no label is impossible.
-
-    Returns:
-        Negative log-probabilities, float32 (L, H, W), array or tensor as the input was.
-    """
-    unary = torch.as_tensor(probabilities).float().clamp(clip, 1).log_().neg_()
-    return unary if isinstance(probabilities, Tensor) else unary.numpy()
-
-
-def refine_label_map(
-    image: np.ndarray,
-    label_map: np.ndarray,
-    crf: DenseCRF,
-    confidence: float = 0.7,
-    labels: Sequence[int] | np.ndarray | None = None,
-) -> np.ndarray:
-    """Refines a label map with a CRF over a few labels.
-
-    A pixel of 255 is unknown: it votes for no label, and it stays 255, because whoever left it out
-    did so on purpose.
-
-    Args:
-        image: RGB image, uint8 (H, W, 3).
-        label_map: Label of each pixel, uint8 (H, W): 0 is background.
-        crf: The CRF.
-        confidence: Probability that a label of the map is right.
-        labels: Labels known to be in the image. A class of the image-level label counts among them
-            even where it won no pixel of the map. Default: those of the map.
-
-    Returns:
-        Labels, uint8 (H, W), out of the labels given, background and 255.
-
-    Raises:
-        ValueError: If the map is not uint8 (H, W), or has a label that is not among ``labels``.
-    """
-    if label_map.dtype != np.uint8 or label_map.ndim != 2:
-        raise ValueError(
-            f'label_map: expected uint8 (H, W), got {label_map.dtype} {label_map.shape}'
-        )
-    unknown = label_map == IGNORE_INDEX
-    found = np.unique(label_map[~unknown])
-    present = np.union1d([0], found if labels is None else labels).astype(np.uint8)
-    if not np.isin(found, present).all():
-        raise ValueError(f'label_map: expected labels {present.tolist()}, got {found.tolist()}')
-    if len(present) == 1:
-        return label_map.copy()
-    index = np.where(unknown, IGNORE_INDEX, np.searchsorted(present, label_map))
-    probabilities = crf(image, unary_from_labels(index, len(present), confidence))
-    return np.where(unknown, np.uint8(IGNORE_INDEX), present[probabilities.argmax(axis=0)])
-
-
-def _check_image_and_unary(image: Tensor, unary: Tensor) -> None:
-    if image.ndim != 3 or image.shape[2] != 3 or image.dtype != torch.uint8:
-        raise ValueError(f'image: expected uint8 (H, W, 3), got {image.dtype} {tuple(image.shape)}')
-    if unary.ndim != 3 or unary.shape[1:] != image.shape[:2] or not unary.is_floating_point():
-        raise ValueError(
-            f'unary: expected float (L, {image.shape[0]}, {image.shape[1]}), '
-            f'got {unary.dtype} {tuple(unary.shape)}'
-        )
 
 
 def _positions(height: int, width: int, sxy: float, device: torch.device) -> Tensor:

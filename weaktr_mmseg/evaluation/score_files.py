@@ -9,6 +9,7 @@ from typing import Any
 import numpy as np
 
 from ..pseudo_labels.thresholds import ThresholdSweep
+from ..utils.confusion import class_iou, mean_iou
 from ..utils.files import atomic_path
 
 
@@ -50,11 +51,7 @@ def confusion_scores(confusion: np.ndarray) -> dict[str, Any]:
         ``confusion``; ``iou`` of each class in percent, NaN where a class neither occurs nor is
         predicted; ``miou``, their mean.
     """
-    hit = np.diag(confusion)
-    union = confusion.sum(axis=0) + confusion.sum(axis=1) - hit
-    iou = 100.0 * np.where(union > 0, hit / np.maximum(union, 1), np.nan)
-    miou = float(np.nanmean(iou)) if (union > 0).any() else float('nan')
-    return dict(confusion=confusion, iou=iou, miou=miou)
+    return dict(confusion=confusion, iou=class_iou(confusion), miou=float(mean_iou(confusion)))
 
 
 def sweep_scores(sweep: ThresholdSweep, threshold: float | None) -> dict[str, Any]:

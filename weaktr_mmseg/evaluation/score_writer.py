@@ -13,7 +13,7 @@ from mmengine.evaluator import BaseMetric
 from mmseg.registry import METRICS
 from torch import Tensor
 
-from ..pseudo_labels.generate import confusion_matrix
+from ..utils.confusion import confusion_matrix
 from ..utils.masks import write_mask
 from .score_files import confusion_scores, write_scores
 

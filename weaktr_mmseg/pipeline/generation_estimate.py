@@ -15,7 +15,7 @@ from mmengine.runner import Runner
 from mmseg.structures import SegDataSample
 
 from ..pseudo_labels.cam_files import read_cams
-from ..pseudo_labels.generate import LabelRule
+from ..pseudo_labels.label_rule import LabelRule
 from ..utils.errors import WeakTrInputError
 from ..utils.images import read_rgb
 from ..utils.progress import progress_bar
@@ -106,7 +106,7 @@ class GenerationEstimate(Hook):
         samples = self.samples[-MEASURED_MASKS:]
         start = time.perf_counter()
         for sample in samples:
-            image = read_rgb(sample.img_path) if self.rule.crf else None
+            image = read_rgb(sample.img_path) if self.rule.refine else None
             self.rule.apply(read_cams(self._cam_file(sample)), image)
         return (time.perf_counter() - start) / len(samples)
 

@@ -19,15 +19,9 @@ from torch.utils.data import DataLoader
 from ..checkpoints.io import parameters_digest
 from ..evaluation.cam_metric import OTSU
 from ..evaluation.score_files import confusion_scores, write_scores
-from ..pseudo_labels.generate import (
-    CAM_FOLDER,
-    MASK_FOLDER,
-    LabelRule,
-    MaskSample,
-    mean_iou,
-    rule_options,
-    write_masks,
-)
+from ..pseudo_labels.generate import CAM_FOLDER, MASK_FOLDER, MaskSample, write_masks
+from ..pseudo_labels.label_rule import LabelRule, rule_options
+from ..utils.confusion import mean_iou
 from ..utils.errors import WeakTrInputError
 from ..utils.files import remove_leftovers, write_json
 from ..utils.images import read_rgb
@@ -225,7 +219,7 @@ def _write_masks(options: dict, dataset: Any, threshold: float, folder: Path) ->
         ]
         meta = {key: list(dataset.metainfo[key]) for key in ('classes', 'palette')}
         write_scores(folder / 'scores_masks.json', dict(meta, **scores, examples=examples))
-    return mean_iou(confusion.numpy()) if confusion.any() else None
+    return float(mean_iou(confusion.numpy())) if confusion.any() else None
 
 
 def _mask_sample(info: dict, folder: Path) -> MaskSample:

@@ -9,7 +9,8 @@ from mmengine.config import Config
 
 from ..engine.distributed import cpu_model_wrapper, runs_on_cpu_processes
 from ..evaluation.cam_metric import OTSU
-from ..pseudo_labels.generate import RULE_KEYS, LabelRule, rule_options
+from ..pseudo_labels.label_rule import RULE_KEYS, LabelRule, rule_options
+from ..refinement import refuse_crf_key
 from ..utils.configs import complete_cam_stage, find_configs
 from ..utils.errors import WeakTrInputError, input_errors
 from .fault_policy import apply_fault_policy
@@ -74,6 +75,8 @@ def check_label_options(options: dict) -> None:
     Raises:
         WeakTrInputError: If a key is unknown or a value is out of range.
     """
+    with input_errors():
+        refuse_crf_key(options, 'pseudo_labels')
     unknown = ', '.join(sorted(set(options) - set(LABEL_KEYS)))
     if unknown:
         raise WeakTrInputError(f'pseudo_labels: expected {", ".join(LABEL_KEYS)}, got {unknown}')

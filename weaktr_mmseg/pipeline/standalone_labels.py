@@ -15,7 +15,7 @@ from ..utils.errors import WeakTrInputError
 from .pseudo_label_stage import without_masks
 from .stage_configs import resolve_pipeline
 
-DEFAULTS = dict(threshold=OTSU, crf='voc_cam')
+DEFAULTS = dict(threshold=OTSU, refine=dict(type='DenseCRF', preset='voc_cam'))
 
 
 def standalone_config(cfg: Config, out: str | Path, split: str | None = None) -> Config:
@@ -26,7 +26,7 @@ def standalone_config(cfg: Config, out: str | Path, split: str | None = None) ->
 
     Args:
         cfg: Config of a pipeline, or of a CAM stage, whose labels are then made at Otsu's threshold
-            with the CRF of VOC.
+            with VOC's DenseCRF.
         out: Output folder.
         split: Split file, or ``train`` or ``val`` where the data set is COCO; by default that of
             ``test_dataloader``.

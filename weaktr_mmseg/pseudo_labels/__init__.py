@@ -1,7 +1,8 @@
 """Pseudo labels: functions on arrays and files, without models."""
 
 from .cam_files import read_cams, write_cams
-from .generate import LabelRule, write_masks
+from .generate import write_masks
+from .label_rule import LabelRule
 from .labelling import label_map
 from .thresholds import ThresholdSweep, otsu_threshold, score_histogram
 

@@ -71,7 +71,7 @@ def label_map(
         threshold: Background score.
         ignore_band: Pixels whose best score is within this distance of the threshold become 255.
         image: RGB image, uint8 (H, W, 3), needed by ``refine``.
-        refine: Maps (image, label map) to a label map, such as a DenseCRF.
+        refine: Maps (image, label map) to a label map, such as a refiner.
         ignore_disagreement: Pixels that ``refine`` relabels become 255.
 
     Returns:

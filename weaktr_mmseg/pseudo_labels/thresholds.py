@@ -7,6 +7,7 @@ from typing import NamedTuple
 
 import numpy as np
 
+from ..utils.confusion import class_iou, mean_iou
 from ..utils.masks import IGNORE_INDEX
 from .labelling import winning_map
 
@@ -134,11 +135,7 @@ class ThresholdSweep:
     def compute(self) -> SweepResult:
         """IoU and mIoU at each threshold."""
         matrix = self.confusion()
-        hit = np.diagonal(matrix, axis1=1, axis2=2)
-        union = matrix.sum(axis=1) + matrix.sum(axis=2) - hit
-        with np.errstate(invalid='ignore'):
-            iou = 100.0 * np.where(union > 0, hit / np.maximum(union, 1), np.nan)
-        return SweepResult(self.thresholds, iou, np.nanmean(iou, axis=1))
+        return SweepResult(self.thresholds, class_iou(matrix), mean_iou(matrix))
 
 
 def count_below(edges: np.ndarray, values: np.ndarray) -> np.ndarray:

@@ -15,7 +15,7 @@ from mmseg.apis import inference_model, init_model
 from mmseg.registry import DATASETS, MODELS
 
 from ..pseudo_labels.cam_files import CAMFile
-from ..pseudo_labels.generate import LabelRule
+from ..pseudo_labels.label_rule import LabelRule, rule_options
 from ..utils.images import read_rgb
 from ..utils.masks import IGNORE_INDEX, read_mask
 from .panels import colour_labels, draw_rows, heat_overlay
@@ -31,7 +31,7 @@ def pipeline_figure(cfg: Config, work_dir: str | Path, count: int = 4, seed: int
         seed: Chooses the images.
 
     Returns:
-        One row per image, pseudo labels at the threshold and with the CRF of the run, and a legend.
+        One row per image, pseudo labels by the rule of the run, and a legend.
 
     Raises:
         FileNotFoundError: If the folder holds no ``summary.json``.
@@ -45,7 +45,7 @@ def pipeline_figure(cfg: Config, work_dir: str | Path, count: int = 4, seed: int
     cam_model = MODELS.build(cfg.cam_stage.model).eval()
     load_checkpoint(cam_model, _checkpoint(work_dir, summary, 'cam'), map_location='cpu')
     segmentor = init_model(cfg, _checkpoint(work_dir, summary, 'retrain'), device='cpu')
-    rule = LabelRule(summary['threshold']['value'], crf=cfg.pseudo_labels.get('crf'))
+    rule = LabelRule(summary['threshold']['value'], **rule_options(cfg.pseudo_labels))
 
     dataset_cfg = cfg.cam_stage.test_dataloader.dataset
     dataset_cfg.ann_file = cfg.test_dataloader.dataset.ann_file

@@ -18,8 +18,9 @@ from ..apis.known_images import known_images
 from ..apis.models import build_cam_model, cam_stage_config
 from ..evaluation.cam_metric import OTSU, SWEEP_STEPS
 from ..pseudo_labels.cam_files import CAMFile
-from ..pseudo_labels.generate import LabelRule, rule_options
+from ..pseudo_labels.label_rule import LabelRule, rule_options
 from ..pseudo_labels.thresholds import otsu_threshold, score_histogram
+from ..refinement import OF_CONFIG
 from ..utils.errors import WeakTrInputError
 from ..utils.images import read_rgb
 from ..utils.masks import read_mask
@@ -38,6 +39,8 @@ class CAMPictureOptions:
         score_threshold: Probability above which an image without labels has a class.
         threshold: Background score of the pseudo label; None takes that of the run.
         short_side: Longest allowed short side of an image; None for the default.
+        refine: Config of the refinement of the pseudo label, None for none, or ``'config'`` for
+            that of the config.
     """
 
     labels: Sequence[str] | None = None
@@ -45,6 +48,7 @@ class CAMPictureOptions:
     score_threshold: float = 0.5
     threshold: float | None = None
     short_side: int | None = None
+    refine: dict | str | None = OF_CONFIG
 
 
 def visualize_cams(
@@ -95,7 +99,11 @@ def visualize_cams(
     if not seen:
         return faults
     threshold, chosen_by = _threshold(cfg, checkpoint, options, [item for _, item, _ in seen])
-    rule = LabelRule(threshold, **rule_options(cfg.get('pseudo_labels') or {}))
+    choices = rule_options(cfg.get('pseudo_labels') or {})
+    if options.refine != OF_CONFIG:
+        choices['refine'] = options.refine
+        choices['ignore_disagreement'] = False
+    rule = LabelRule(threshold, **choices)
     for file, item, origin in seen:
         maps = CAMFile(item.fused, item.class_ids, (), '')
         labels = rule.apply(maps, np.ascontiguousarray(item.image))

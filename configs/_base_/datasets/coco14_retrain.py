@@ -33,4 +33,4 @@ val_dataloader = dict(
         pipeline={{_base_.test_pipeline}},
         test_mode=True))
 test_dataloader = val_dataloader
-tta_model = dict(crf='coco_seg')
+tta_model = dict(refine=dict(preset='coco_seg'))

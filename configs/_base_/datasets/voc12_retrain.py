@@ -50,7 +50,10 @@ test_evaluator = val_evaluator
 # tools/test.py CONFIG CHECKPOINT --tta: the published evaluation. Six scales and their mirror
 # images, the decoder read out after both of its layers, then the CRF.
 tta_ratios = (0.5, 0.75, 1.0, 1.25, 1.5, 1.75)
-tta_model = dict(type='WeakTrCRFTTAModel', readout_weights=(0.8, 1.0), crf='voc_seg')
+tta_model = dict(
+    type='WeakTrCRFTTAModel',
+    readout_weights=(0.8, 1.0),
+    refine=dict(type='DenseCRF', preset='voc_seg'))
 tta_pipeline = [
     dict(type='WeakTrLoadImage'),
     dict(

@@ -37,6 +37,7 @@ model = dict(
     test_cfg=dict(
         mode='whole',
         # The published VOC terms at the scale of the scenes, in pixels of the network's input.
-        crf=dict(
-            gaussian=dict(sxy=2, compat=3), bilateral=dict(sxy=20, srgb=5, compat=4),
-            iterations=10)))
+        refine=dict(
+            type='DenseCRF',
+            gaussian=dict(sxy=2, compat=3),
+            bilateral=dict(sxy=20, srgb=5, compat=4))))

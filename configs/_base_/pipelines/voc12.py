@@ -8,5 +8,5 @@ cam_stage = dict(
             data_prefix=dict(seg_map_path=None))))  # most of these images have no VOC mask
 pseudo_labels = dict(
     threshold=0.43,  # published; its authors found it with the masks of the train split
-    crf='voc_cam',
+    refine=dict(type='DenseCRF', preset='voc_cam'),
     workers=8)

@@ -104,15 +104,15 @@ def test_equals_pytorch_when_the_head_squeezes_the_padding(tmp_path):
         assert comparison.max_difference < 1e-4, comparison
 
 
-def test_crf_of_the_config_is_left_out(exported):
+def test_refinement_of_the_config_is_left_out(exported):
     model, path = exported
     config = model_config()
-    config['test_cfg']['crf'] = 'voc_seg'
+    config['test_cfg']['refine'] = dict(type='DenseCRF', preset='voc_seg')
     refined = build(config)
     refined.load_state_dict(model.state_dict())
-    assert refined.crf is not None
+    assert refined.refiner is not None
     assert compare_with_onnxruntime(refined, path, [(1, 24, 40)])[0].max_difference < 1e-4
-    assert refined.crf is not None
+    assert refined.refiner is not None
 
 
 def test_comparison_finds_another_model(exported):

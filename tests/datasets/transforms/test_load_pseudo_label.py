@@ -6,7 +6,7 @@ from mmseg.registry import TRANSFORMS
 
 import weaktr_mmseg  # noqa: F401
 from weaktr_mmseg.pseudo_labels.cam_files import read_cams, write_cams
-from weaktr_mmseg.pseudo_labels.generate import LabelRule
+from weaktr_mmseg.pseudo_labels.label_rule import LabelRule
 from weaktr_mmseg.utils.masks import write_mask
 
 SIZE = (12, 14)
@@ -55,8 +55,13 @@ def test_a_rule_gets_the_image_as_rgb(folder, image, monkeypatch):
         return MASK
 
     monkeypatch.setattr(LabelRule, 'apply', apply)
-    load(folder, image, rule=dict(threshold=0.6, crf='voc_cam'))
+    load(folder, image, rule=dict(threshold=0.6, refine=dict(type='PAMR')))
     np.testing.assert_array_equal(seen, [image[..., ::-1]])
+
+
+def test_the_key_of_former_versions_is_refused(folder, image):
+    with pytest.raises(ValueError, match=r"rule\.crf: .* preset='voc_cam'"):
+        load(folder, image, rule=dict(threshold=0.6, crf='voc_cam'))
 
 
 @pytest.mark.parametrize(

@@ -61,7 +61,8 @@ def batch_of(scores: torch.Tensor, path: str) -> dict:
 
 def test_refines_the_winning_classes_of_weighted_scores(image, scores):
     path, rgb = image
-    model = WeakTrCRFTTAModel(readout_weights=(0.8, 1.0), crf='voc_seg', module=Segmentor())
+    refine = dict(type='DenseCRF', preset='voc_seg')
+    model = WeakTrCRFTTAModel(readout_weights=(0.8, 1.0), refine=refine, module=Segmentor())
 
     (sample,) = model.test_step(batch_of(scores, path))
 
@@ -74,15 +75,16 @@ def test_refines_the_winning_classes_of_weighted_scores(image, scores):
     assert sample.gt_sem_seg.shape == (20, 24)
 
 
-def test_crf_sees_rgb(image, scores):
-    model = WeakTrCRFTTAModel(module=Segmentor())
+def test_the_refinement_sees_rgb(image, scores):
+    refine = dict(type='DenseCRF', preset='voc_seg')
+    model = WeakTrCRFTTAModel(refine=refine, module=Segmentor())
     seen = []
-    model.crf = lambda pixels, unary: seen.append(pixels) or -unary
+    model.refiner.refine = lambda pixels, given: seen.append(pixels) or given
     model.test_step(batch_of(scores, image[0]))
     np.testing.assert_array_equal(seen[0].numpy(), image[1])
 
 
-def test_without_crf_the_mean_decides(image, scores):
+def test_without_refinement_the_mean_decides(image, scores):
     model = WeakTrCRFTTAModel(module=Segmentor())
     assert model.module.test_cfg == dict(mode='whole', readout_weights=(1.0,))
     (sample,) = model.test_step(batch_of(scores, image[0]))
@@ -91,4 +93,9 @@ def test_without_crf_the_mean_decides(image, scores):
 
 def test_unknown_preset():
     with pytest.raises(ValueError, match="got 'city'"):
-        WeakTrCRFTTAModel(crf='city', module=Segmentor())
+        WeakTrCRFTTAModel(refine=dict(type='DenseCRF', preset='city'), module=Segmentor())
+
+
+def test_the_key_of_former_versions_is_refused():
+    with pytest.raises(ValueError, match=r"tta_model\.crf: .* preset='voc_seg'"):
+        WeakTrCRFTTAModel(crf='voc_seg', module=Segmentor())

@@ -10,6 +10,7 @@ from mmseg.structures import SegDataSample
 from weaktr_mmseg.crf import BilateralTerm, DenseCRF, GaussianTerm, unary_from_probabilities
 from weaktr_mmseg.models.segmentors import weaktr_segmentor
 from weaktr_mmseg.models.segmentors.weaktr_segmentor import WeakTrSegmentor
+from weaktr_mmseg.utils.errors import WeakTrInputError
 
 
 def test_refuses_an_unconverted_checkpoint(tmp_path):
@@ -75,9 +76,10 @@ def _tiny_segmentor(**options):
     ).eval()
 
 
-def test_crf_refines_at_the_size_of_the_input():
+def test_refines_at_the_size_of_the_input():
     terms = dict(gaussian=dict(sxy=2, compat=3), bilateral=dict(sxy=20, srgb=5, compat=4))
-    segmentor = _tiny_segmentor(test_cfg=ConfigDict(mode='whole', crf=dict(**terms, iterations=4)))
+    refine = dict(type='DenseCRF', **terms, iterations=4)
+    segmentor = _tiny_segmentor(test_cfg=ConfigDict(mode='whole', refine=refine))
     images = torch.randint(0, 256, (2, 3, 16, 16), dtype=torch.uint8)
     samples = [
         SegDataSample(metainfo=dict(ori_shape=(9, 11), img_shape=(16, 16), pad_shape=(16, 16)))
@@ -87,7 +89,7 @@ def test_crf_refines_at_the_size_of_the_input():
     with torch.no_grad():
         refined = segmentor.inference(batch['inputs'], [s.metainfo for s in samples]).exp()
         predicted = segmentor(**batch, mode='predict')
-        segmentor.crf = None
+        segmentor.refiner = None
         plain = segmentor.inference(batch['inputs'], [s.metainfo for s in samples]).softmax(1)
 
     crf = DenseCRF([GaussianTerm(2, 3), BilateralTerm(20, 5, 4)], iterations=4)
@@ -99,6 +101,16 @@ def test_crf_refines_at_the_size_of_the_input():
     assert predicted[0].pred_sem_seg.shape == (9, 11)
 
 
-def test_unknown_crf_term():
-    with pytest.raises(ValueError, match="expected 'gaussian', 'bilateral', 'iterations', got"):
-        _tiny_segmentor(test_cfg=dict(mode='whole', crf=dict(colour=dict(sxy=3))))
+@pytest.mark.parametrize(
+    ('option', 'message'),
+    [
+        (dict(refine=dict(type='DenseCRF', colour=dict(sxy=3))), "test_cfg: .*argument 'colour'"),
+        (
+            dict(crf='voc_seg'),
+            r"test_cfg\.crf: .*\(type='DenseCRF', preset='voc_seg'\)",
+        ),
+    ],
+)
+def test_wrong_refinement(option, message):
+    with pytest.raises(WeakTrInputError, match=message):
+        _tiny_segmentor(test_cfg=dict(mode='whole', **option))

@@ -65,7 +65,7 @@ def compare_with_onnxruntime(
 
 
 def predict_whole(segmentor: EncoderDecoder, images: Tensor) -> Tensor:
-    """Predicts as mmseg does, each image as a whole, without the CRF that ``test_cfg`` may have.
+    """Predicts as mmseg does, each image as a whole, without the refinement of ``test_cfg``.
 
     Args:
         segmentor: The segmentor; its test mode is not changed.
@@ -77,7 +77,7 @@ def predict_whole(segmentor: EncoderDecoder, images: Tensor) -> Tensor:
     model = copy.copy(segmentor)
     model.test_cfg = copy.deepcopy(segmentor.test_cfg)
     model.test_cfg['mode'] = 'whole'
-    model.crf = None
+    model.refiner = None
     size = tuple(images.shape[1:3])
     samples = [SegDataSample(metainfo=dict(img_shape=size, ori_shape=size)) for _ in images]
     pixels = list(images.flip(3).permute(0, 3, 1, 2))  # mmseg reads BGR

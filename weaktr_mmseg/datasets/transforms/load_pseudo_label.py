@@ -9,7 +9,9 @@ from mmcv.transforms import BaseTransform
 from mmseg.registry import TRANSFORMS
 
 from ...pseudo_labels.cam_files import read_cams
-from ...pseudo_labels.generate import CAM_FOLDER, MASK_FOLDER, LabelRule
+from ...pseudo_labels.generate import CAM_FOLDER, MASK_FOLDER
+from ...pseudo_labels.label_rule import LabelRule
+from ...refinement import refuse_crf_key
 from ...utils.masks import IGNORE_INDEX, read_mask
 
 
@@ -27,6 +29,7 @@ class LoadPseudoLabel(BaseTransform):
 
     def __init__(self, folder: str, rule: dict | None = None) -> None:
         self.folder = Path(folder)
+        refuse_crf_key(rule or {}, 'rule')
         self.rule = None if rule is None else LabelRule(**rule)
 
     def transform(self, results: dict) -> dict:

@@ -1,4 +1,4 @@
-"""The published evaluation: several views, two readouts of the decoder, a dense CRF."""
+"""The published evaluation: several views, two readouts of the decoder, a refinement."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ from mmseg.structures import SegDataSample
 from mmseg.utils import SampleList
 from torch import Tensor
 
-from ...crf import DenseCRF, refine_scores
+from ...refinement import build_refiner, refuse_crf_key
 from ...utils.images import decode_image
 
 
@@ -29,8 +29,8 @@ class WeakTrCRFTTAModel(SegTTAModel):
     Args:
         readout_weights: Weights of the probabilities after each of the decoder's last layers,
             ``(0.8, 1.0)`` as published; by default the last layer alone.
-        crf: Preset of :class:`weaktr_mmseg.crf.dense_crf.DenseCRF`, ``'voc_seg'`` or
-            ``'coco_seg'``; None averages only.
+        refine: Config of a refinement, such as ``dict(type='DenseCRF', preset='voc_seg')``, see
+            :func:`weaktr_mmseg.refinement.build_refiner`; None averages only.
         **kwargs: See :class:`mmseg.models.SegTTAModel`; ``module`` is a
             :class:`WeakTrSegmentor`.
     """
@@ -38,14 +38,15 @@ class WeakTrCRFTTAModel(SegTTAModel):
     def __init__(
         self,
         readout_weights: Sequence[float] = (1.0,),
-        crf: str | None = None,
+        refine: dict | None = None,
         **kwargs: Any,
     ) -> None:
+        refuse_crf_key(kwargs, 'tta_model')
         super().__init__(**kwargs)
         self.module.test_cfg = ConfigDict(
             {**self.module.test_cfg, 'readout_weights': tuple(readout_weights)}
         )
-        self.crf = None if crf is None else DenseCRF.from_preset(crf)
+        self.refiner = build_refiner(refine)
 
     def test_step(self, data: dict[str, Sequence]) -> SampleList:
         """Predicts the images of a batch from all their views.
@@ -81,8 +82,8 @@ class WeakTrCRFTTAModel(SegTTAModel):
 
     def _labels(self, sample: SegDataSample, scores: Tensor) -> Tensor:
         """Class of each pixel, (H, W)."""
-        if self.crf is None:
+        if self.refiner is None:
             return scores.argmax(dim=0)
         path = sample.img_path
         image = decode_image(fileio.get(path), path)  # (H, W, 3)
-        return refine_scores(torch.from_numpy(image.copy()).to(scores.device), scores, self.crf)
+        return self.refiner.refine_winners(torch.from_numpy(image.copy()).to(scores.device), scores)

@@ -13,8 +13,8 @@ from mmseg.registry import MODELS
 from mmseg.structures import SegDataSample
 from torch import Tensor
 
-from ...crf.dense_crf import unary_from_probabilities
-from ...pseudo_labels.generate import build_crf
+from ...refinement import build_refiner, refuse_crf_key
+from ...utils.errors import input_errors
 from ..checkpoint_guard import guard_layout
 
 MAX_LOGITS = 1 << 28  # 1 GiB of float32: 21 classes at 4000 x 3200 pixels
@@ -86,22 +86,26 @@ class WeakTrSegmentor(EncoderDecoder):
     * ``readout_weights=(0.8, 1.0)``: the decoder is read out after each of its last layers, and the
       probabilities are added with these weights. Training is not affected, validation is:
       :class:`WeakTrCRFTTAModel` sets it for the test alone.
-    * ``crf``, the config of a dense CRF (see :func:`build_crf`). It refines the prediction at the
-      size of the network's input, so that its cost does not depend on the size of the photograph;
-      :class:`WeakTrCRFTTAModel` does so at the original size, as was published.
+    * ``refine``, the config of a refinement (see :func:`weaktr_mmseg.refinement.build_refiner`). It
+      refines the prediction at the size of the network's input, so that its cost does not depend
+      on the size of the photograph; :class:`WeakTrCRFTTAModel` does so at the original size, as was
+      published.
 
     Args:
         **kwargs: see :class:`mmseg.models.EncoderDecoder`.
 
     Raises:
-        WeakTrInputError: when parameters with the authors' names are loaded.
+        WeakTrInputError: when parameters with the authors' names are loaded, or ``refine`` is no
+            refinement.
     """
 
     def __init__(self, **kwargs: Any) -> None:
         super().__init__(**kwargs)
         guard_layout(self)
-        crf = (self.test_cfg or {}).get('crf')
-        self.crf = None if crf is None else build_crf(crf)
+        test_cfg = self.test_cfg or {}
+        with input_errors('test_cfg'):
+            refuse_crf_key(test_cfg, 'test_cfg')
+            self.refiner = build_refiner(test_cfg.get('refine'))
 
     @property
     def readout_weights(self) -> tuple[float, ...]:
@@ -109,7 +113,7 @@ class WeakTrSegmentor(EncoderDecoder):
         return tuple((self.test_cfg or {}).get('readout_weights', (1.0,)))
 
     def inference(self, inputs: Tensor, batch_img_metas: list[dict]) -> Tensor:
-        """Predicts, and refines the prediction where ``test_cfg`` has a CRF.
+        """Predicts, and refines the prediction where ``test_cfg`` has a refinement.
 
         Args:
             inputs: Normalised images, (B, 3, H, W).
@@ -117,16 +121,17 @@ class WeakTrSegmentor(EncoderDecoder):
 
         Returns:
             Logits of all readouts, (B, R * K, h, w), at the size of the inputs or, where they were
-            enlarged, at that size; logarithms of probabilities (B, K, h, w) after a CRF.
+            enlarged, at that size; logarithms of probabilities (B, K, h, w) after a
+            refinement.
         """
         if self.test_cfg.get('mode') == 'slide' and self.test_cfg.get('enlarge_small'):
             inputs = enlarge_small(inputs, min(self.test_cfg.crop_size))
         logits = super().inference(inputs, batch_img_metas)
-        if self.crf is None:
+        if self.refiner is None:
             return logits
         images = self._pixels(inputs)
-        unaries = unary_from_probabilities(self._combine(logits)).unbind()
-        refined = torch.stack(self.crf.batch(images, list(unaries)))  # (B, K, H, W)
+        scores = self._combine(logits).unbind()
+        refined = torch.stack(self.refiner.refine_batch(images, scores))  # (B, K, H, W)
         return refined.clamp_min(TINY).log()
 
     def slide_inference(self, inputs: Tensor, batch_img_metas: list[dict]) -> Tensor:

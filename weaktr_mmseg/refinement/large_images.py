@@ -1,26 +1,25 @@
-"""Refinement of label maps whose image is too large for a CRF."""
+"""Refinement of label maps whose image is too large for it."""
 
 from __future__ import annotations
 
 import math
+from collections.abc import Callable
 
 import numpy as np
 from PIL import Image
 
-from .labelling import Refine
-
-MAX_PIXELS = 1 << 22  # 2048 x 2048; the lattice of a CRF takes some hundred bytes a pixel
+RefineLabels = Callable[[np.ndarray, np.ndarray], np.ndarray]
 
 
-def bounded(refine: Refine, max_pixels: int = MAX_PIXELS) -> Refine:
-    """Makes a refinement shrink images of more than ``max_pixels``, and enlarge what it gives.
+def limit_pixels(refine: RefineLabels, max_pixels: int) -> RefineLabels:
+    """Makes a refinement shrink images of more than ``max_pixels`` and enlarge its result.
 
     Args:
         refine: Maps an image, uint8 (H, W, 3), and its label map, uint8 (H, W), to a label map.
         max_pixels: Largest image that is refined as it is.
 
     Returns:
-        Such a function. Smaller images, all of VOC and COCO among them, pass through it untouched.
+        Such a function. Smaller images pass through it untouched.
     """
 
     def run(image: np.ndarray, labels: np.ndarray) -> np.ndarray:
