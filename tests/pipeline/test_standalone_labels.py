@@ -25,8 +25,9 @@ TOOL = ROOT / 'tools/generate_pseudo_labels.py'
 TRAIN, SIDE = 40, 64
 # Peak of the process's own memory in kB, from the kernel, after the tool has run.
 MEASURED = """
-import runpy, sys
+import os, runpy, sys
 sys.argv = sys.argv[1:]
+sys.path.insert(0, os.path.dirname(sys.argv[0]))  # as for a script
 try:
     runpy.run_path(sys.argv[0], run_name='__main__')
 except SystemExit as end:
