@@ -134,7 +134,7 @@ FAULTS = {
         lambda r: truncate(r / 'Annotations/03.xml'), 'label-file', 'Annotations', '03.xml'),
     'label file with entities': (
         lambda r: rewrite(r, 'Annotations/03.xml', '<annotation>', '<!DOCTYPE a><annotation>'),
-        'label-file', 'Annotations', 'DOCTYPE'),
+        'label-file', '03.xml', 'DOCTYPE'),
     'unknown label': (
         lambda r: rewrite(r, 'Annotations/03.xml', 'dog', 'dgo'), 'label-unknown', '03.xml',
         "did you mean 'dog'"),
@@ -146,7 +146,7 @@ FAULTS = {
         'class-absent', 'train.txt', "'dog'"),
     'mask missing': (
         lambda r: (r / 'SegmentationClass/12.png').unlink(), 'mask-missing', 'SegmentationClass',
-        "'12'"),
+        "'12.png'"),
     'mask folder missing': (
         lambda r: (r / 'SegmentationClass').rename(r / 'Masks'), 'masks', 'SegmentationClass',
         'not found'),
@@ -258,8 +258,11 @@ def test_checkpoint_that_the_cam_stage_replaces_need_not_exist(root):
 
 
 def test_quick_check_opens_no_image(root, monkeypatch):
-    monkeypatch.setattr(Image, 'open', lambda *_: pytest.fail('opened an image'))
+    real_open = Image.open
+    opened = []
+    monkeypatch.setattr(Image, 'open', lambda path: (opened.append(str(path)), real_open(path))[1])
     assert check_data(config(root), pixels=False).errors == []
+    assert opened and all('SegmentationClass' in path for path in opened)  # a few masks
 
 
 def test_data_set_that_cannot_be_built(root):
@@ -276,12 +279,14 @@ def test_manifest_faults(tmp_path, write_image):
     cfg = Config(dict(train_dataloader=dict(dataset=dataset)))
     errors = check_data(cfg, progress=False).errors
     assert [(p.check, p.message) for p in errors] == [
-        ('image-missing', "'9.png' is not in the image folder")
+        ('image-missing', f"'9.png' is not in {tmp_path}/images")
     ]
     (tmp_path / 'labels.csv').write_text('image,labels\n0.png,cat\n0.png,cat\n')
     errors = check_data(cfg, progress=False).errors
-    assert [p.check for p in errors] == ['label-file']
-    assert "line 3: image '0.png' is listed a second time" in errors[0].message
+    assert [(p.check, p.file) for p in errors] == [
+        ('label-duplicate', f'{tmp_path}/labels.csv, line 3')
+    ]
+    assert "'0.png' is listed a second time, first as '0.png' in" in errors[0].message
 
 
 def run_tool(*arguments):

@@ -82,7 +82,7 @@ def test_labels_and_masks(coco_root):
 @pytest.mark.parametrize('ids', [{1: 90, 2: 12}, {1: 80, 2: 13}])
 def test_masks_with_original_ids_are_refused(coco_root, ids):
     write_masks(coco_root, ids)
-    with pytest.raises(ValueError, match=r'\.png has COCO category ids .*--from-91'):
+    with pytest.raises(ValueError, match=r'\.png: has COCO category ids .*--from-91'):
         build(coco_root)
     assert len(build(coco_root, masks=False)) == 2
 

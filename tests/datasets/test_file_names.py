@@ -3,13 +3,15 @@
 from __future__ import annotations
 
 import json
+import re
 
 import pytest
 
 from weaktr_mmseg.datasets.coco14_masks import write_masks_of_split
 from weaktr_mmseg.datasets.custom_dataset import WeakTrCustomDataset
-from weaktr_mmseg.datasets.file_index import index_folder, leaves_folder
+from weaktr_mmseg.datasets.file_index import index_folder
 from weaktr_mmseg.datasets.label_sources.sources import read_image_labels
+from weaktr_mmseg.datasets.names import leaves_folder
 from weaktr_mmseg.utils.errors import WeakTrInputError
 
 OUTSIDE = ('../secret', '../secret.jpg', 'sub/../../secret', '..\\secret', '/etc/passwd', '')
@@ -41,14 +43,14 @@ def test_lists(tmp_path, write_image, name, listed_in):
     else:
         (root / 'splits').mkdir()
         (root / listed_in).write_text(f'a\n{name}\n')
-    with pytest.raises(WeakTrInputError, match=r'1 of the 2 images listed in .* are not in '):
+    with pytest.raises(WeakTrInputError, match=rf'{listed_in.split(".")[0]}.* is not in '):
         WeakTrCustomDataset(str(root))
 
 
 def test_file_name_with_windows_separators(tmp_path, write_image):
     write_image(tmp_path / 'images/a\\..\\..\\evil.jpg')
-    with pytest.raises(ValueError, match=r'the file name .*evil\.jpg.* leads out of the folder'):
-        index_folder(str(tmp_path / 'images'))
+    (fault,) = index_folder(str(tmp_path / 'images')).faults
+    assert re.search(r'the file name .*evil\.jpg.* leads out of the folder', fault.line)
 
 
 @pytest.mark.parametrize('name', OUTSIDE)

@@ -11,6 +11,7 @@ from mmseg.registry import DATASETS
 
 from ..datasets.data_faults import SKIP
 from ..datasets.image_label_dataset import ImageLabelDataset
+from ..datasets.listing_cache import listed_once
 from .lists import Listing, check_leakage, list_dataset
 from .model import check_checkpoints, check_class_counts
 from .pixels import check_pixels
@@ -33,6 +34,11 @@ def check_data(cfg: Config, pixels: bool = True, workers: int = 4, progress: boo
     Returns:
         What was found; training should not start while ``report.errors`` is not empty.
     """
+    with listed_once():
+        return _check(cfg, pixels, workers, progress)
+
+
+def _check(cfg: Config, pixels: bool, workers: int, progress: bool) -> Report:
     report = Report()
     listings: list[Listing] = []
     for prefix, stage in _stages(cfg):
@@ -74,8 +80,7 @@ def _list_loaders(stage: Config, prefix: str, report: Report) -> Iterator[Listin
         except (OSError, ValueError, KeyError, TypeError, AssertionError) as error:
             report.error('data set', f'{name}.dataset', error)
             continue
-        lenient = dataset.on_fault == SKIP
-        yield list_dataset(name, dataset, LenientReport(report) if lenient else report)
+        yield list_dataset(name, dataset, report)
 
 
 def _check_model(stage: Config, prefix: str, listing: Listing, report: Report) -> None:

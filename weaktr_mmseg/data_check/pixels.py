@@ -11,8 +11,7 @@ from typing import NamedTuple, TypeVar
 import numpy as np
 from PIL import Image
 
-from ..datasets.coco14 import WeakTrCOCO14Dataset
-from ..datasets.coco_categories import has_original_ids
+from ..datasets.mask_faults import no_foreground
 from ..utils.images import decode_image
 from ..utils.masks import read_mask
 from ..utils.progress import progress_bar
@@ -65,6 +64,11 @@ def check_pixels(
         for sample_id, mask in listing.masks.items():
             image = image_facts[listing.images[sample_id]]
             _check_mask(listing, sample_id, mask, mask_facts[mask], image, report)
+        readable = [f for f in map(mask_facts.get, listing.masks.values()) if f and not f.problem]
+        ids = {i for facts in readable for i in facts.ids}
+        folder = listing.dataset.data_prefix.get('seg_map_path', '')
+        for fault in no_foreground(ids, len(readable), folder):
+            report.add_fault(fault)
     _check_copies(listings, image_facts, report)
 
 
@@ -106,17 +110,12 @@ def _check_mask(
     if image.size is not None and facts.size != image.size:
         turned = ' (the image is rotated by its EXIF tag)' if facts.size == image.size[::-1] else ''
         report.error('mask-size', path, f'is {facts.size}, its image is {image.size}{turned}')
-    dataset = listing.dataset
-    num_classes = len(listing.meta['classes'])
     labels = None if listing.labels is None else listing.labels.get(sample_id, [])
-    if isinstance(dataset, WeakTrCOCO14Dataset) and has_original_ids(facts.ids, labels):
-        report.error('mask-91-ids', path, 'has COCO category ids with gaps, expected 0..80')
+    problem = listing.dataset.mask_fault(list(facts.ids), labels)
+    if problem is not None:
+        report.error(problem[0], path, problem[1])
         return
-    unknown = [i for i in facts.ids if i >= num_classes and i != dataset.ignore_index]
-    if unknown:
-        report.error('mask-ids', path, f'has ids {unknown}, expected 0..{num_classes - 1} or 255')
-        return
-    foreground = [i for i in facts.ids if 0 < i < num_classes]
+    foreground = [i for i in facts.ids if 0 < i < len(listing.meta['classes'])]
     if labels is not None:
         names = [listing.meta['classes'][i] for i in foreground if i - 1 not in labels]
         if names:

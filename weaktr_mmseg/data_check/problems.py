@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from dataclasses import asdict, dataclass, field
 
-ERROR, WARNING = 'error', 'warning'
+from ..datasets.faults import ERROR, SHOWN, WARNING, Fault
 
 
 @dataclass(frozen=True)
@@ -16,12 +17,19 @@ class Problem:
         check: Name of the check that found it.
         file: File or configuration key at fault.
         message: What was expected and what came.
+        hint: What can be done about all problems of this kind.
     """
 
     severity: str
     check: str
     file: str
     message: str
+    hint: str = ''
+
+    @property
+    def line(self) -> str:
+        """The problem in one line, its file named once."""
+        return self.message if self.file in self.message else f'{self.file}: {self.message}'
 
 
 @dataclass
@@ -40,12 +48,22 @@ class Report:
     problems: list[Problem] = field(default_factory=list)
 
     def error(self, check: str, file: object, message: object) -> None:
-        """Add an error unless it is known."""
+        """Adds an error unless it is known."""
         self._add(Problem(ERROR, check, str(file), str(message)))
 
     def warning(self, check: str, file: object, message: object) -> None:
-        """Add a warning unless it is known."""
+        """Adds a warning unless it is known."""
         self._add(Problem(WARNING, check, str(file), str(message)))
+
+    def add_fault(self, fault: Fault, lenient: bool = False) -> None:
+        """Adds a fault of a data set.
+
+        Args:
+            fault: The fault.
+            lenient: Whether faults of single samples are warnings only.
+        """
+        severity = WARNING if lenient and fault.sample else fault.severity
+        self._add(Problem(severity, fault.check, fault.file, fault.message, fault.hint))
 
     def _add(self, problem: Problem) -> None:
         if problem not in self._known:
@@ -59,6 +77,25 @@ class Report:
     def errors(self) -> list[Problem]:
         """The problems that forbid training."""
         return [problem for problem in self.problems if problem.severity == ERROR]
+
+    def lines(self, severity: str | None = None) -> Iterator[str]:
+        """Yields a line a problem: of each kind the first five, how many more, and a hint.
+
+        Args:
+            severity: Only problems of this severity, which is then not written.
+        """
+        kinds: dict[tuple[str, str], list[Problem]] = {}
+        for problem in self.problems:
+            if severity in (None, problem.severity):
+                kinds.setdefault((problem.severity, problem.check), []).append(problem)
+        for (kind, check), problems in kinds.items():
+            head = f'{check}: ' if severity else f'{kind.upper()} {check}: '
+            for problem in problems[:SHOWN]:
+                yield f'{head}{problem.line}'
+            if len(problems) > SHOWN:
+                yield f'{head}and {len(problems) - SHOWN} more'
+            if problems[0].hint:
+                yield f'    {problems[0].hint}'
 
     def to_dict(self) -> dict:
         """The report as plain types, for JSON."""
@@ -80,26 +117,15 @@ class Report:
         if self.class_balance:
             counts = [(name, str(count)) for name, count in self.class_balance.items()]
             parts.append(_table([('class', 'training images'), *counts]))
-        parts += [f'{p.severity.upper()} {p.check}: {p.file}: {p.message}' for p in self.problems]
+        parts += self.lines()
         errors = len(self.errors)
         parts.append(f'{errors} errors, {len(self.problems) - errors} warnings')
         return '\n'.join(parts)
 
 
-#: Checks that concern one sample, which a data set with ``on_fault='skip'`` goes on without.
-SAMPLE_CHECKS = frozenset(
-    {
-        'image-missing',
-        'image-unreadable',
-        'label-file',
-        'label-missing',
-        'label-unknown',
-        'mask-ids',
-        'mask-missing',
-        'mask-size',
-        'mask-unreadable',
-    }
-)
+#: Checks of pixels that concern one sample, which a data set with ``on_fault='skip'`` goes
+#: on without.
+SAMPLE_CHECKS = frozenset({'image-unreadable', 'mask-ids', 'mask-size', 'mask-unreadable'})
 
 
 class LenientReport(Report):
@@ -110,7 +136,7 @@ class LenientReport(Report):
         self._known = report._known
 
     def error(self, check: str, file: object, message: object) -> None:
-        """Add an error, or a warning if it concerns one sample."""
+        """Adds an error, or a warning if it concerns one sample."""
         add = super().warning if check in SAMPLE_CHECKS else super().error
         add(check, file, message)
 

@@ -15,7 +15,7 @@ from ..utils.masks import IGNORE_INDEX, read_mask, write_mask
 from ..utils.palette import voc_palette
 from ..utils.progress import progress_bar
 from .coco_categories import COCO_CATEGORIES, COCO_CATEGORY_IDS
-from .file_index import leaves_folder
+from .names import leaves_folder
 
 MAPPING_FILE = 'category_mapping.json'
 

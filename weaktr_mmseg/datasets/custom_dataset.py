@@ -1,9 +1,7 @@
-"""Somebody's own images: a folder and a table."""
+"""Custom images: a folder and a table."""
 
 from __future__ import annotations
 
-import os.path as osp
-from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Literal
 
@@ -12,15 +10,17 @@ from mmseg.registry import DATASETS
 
 from ..utils.errors import input_errors
 from ..utils.palette import voc_palette
-from .file_index import find_sample, index_folder, read_split
+from .faults import Fault
+from .file_index import FolderIndex, index_folder, read_split
 from .image_label_dataset import ImageLabelDataset
 from .label_sources.class_discovery import (
+    IMAGE_FOLDER,
     MASK_FOLDER,
     discover_classes,
     find_manifest,
     hold_out,
-    manifest_labels,
 )
+from .label_sources.manifest_labels import read_manifest
 
 TRAIN_SPLIT, VAL_SPLIT = 'splits/train.txt', 'splits/val.txt'
 
@@ -52,6 +52,8 @@ class WeakTrCustomDataset(ImageLabelDataset):
         **kwargs: Arguments of :class:`ImageLabelDataset`.
     """
 
+    masks_required = False
+
     def __init__(
         self,
         data_root: str,
@@ -69,7 +71,7 @@ class WeakTrCustomDataset(ImageLabelDataset):
         metainfo.setdefault('palette', voc_palette(len(metainfo['classes'])))
         has_masks = masks and (Path(data_root) / MASK_FOLDER).is_dir()
         defaults = dict(
-            data_prefix=dict(img_path='images', seg_map_path=MASK_FOLDER if has_masks else None)
+            data_prefix=dict(img_path=IMAGE_FOLDER, seg_map_path=MASK_FOLDER if has_masks else None)
         )
         super().__init__(
             data_root=data_root,
@@ -79,45 +81,29 @@ class WeakTrCustomDataset(ImageLabelDataset):
             **{**defaults, **kwargs},
         )
 
-    @property
-    def splits_itself(self) -> bool:
-        """Whether a rule takes the place of the split file."""
-        return self.split_name in (TRAIN_SPLIT, VAL_SPLIT) and not Path(self.ann_file).is_file()
-
-    def own_split(self, images: Mapping[str, str], samples: Sequence[str]) -> list[str]:
-        """The part of the labelled samples that the missing split file would list.
-
-        Args:
-            images: Sample id -> file of all images.
-            samples: The labelled samples.
-        """
-        samples = sorted(samples)
-        is_train = self.split_name == TRAIN_SPLIT
-        other = Path(self.data_root) / (VAL_SPLIT if is_train else TRAIN_SPLIT)
+    def _split(self, images: FolderIndex, faults: list[Fault]) -> list[str] | None:
+        """The split file's samples; without the file, those that a rule gives."""
+        if self.split_name not in (TRAIN_SPLIT, VAL_SPLIT) or Path(self.ann_file).is_file():
+            return super()._split(images, faults)
+        root, is_train = Path(self.data_root), self.split_name == TRAIN_SPLIT
+        table = str(root / find_manifest(self.data_root))
+        labels: dict[str, set[str]] = {}
+        for row in read_manifest(table):
+            if (sample := images.find(row.image)) is not None:
+                labels.setdefault(sample, set()).update(row.names)
+        faults += images.unlisted(labels, table)
+        other = root / (VAL_SPLIT if is_train else TRAIN_SPLIT)
         if other.is_file():
-            taken = {find_sample(name, images) for name in read_split(str(other))}
-            return [sample for sample in samples if sample not in taken]
-        folder = Path(self.data_root) / MASK_FOLDER
-        masked = index_folder(str(folder), self.seg_map_suffix) if folder.is_dir() else ()
-        labels = {
-            find_sample(name, images): names
-            for name, names in manifest_labels(self.data_root).items()
-        }
-        return hold_out(samples, masked, labels)[0 if is_train else 1]
+            taken = {images.find(name) for name in read_split(str(other))}
+            return [sample for sample in sorted(labels) if sample not in taken]
+        masks = root / MASK_FOLDER
+        masked = index_folder(str(masks), self.seg_map_suffix) if masks.is_dir() else ()
+        return hold_out(sorted(labels), masked, labels)[0 if is_train else 1]
 
-    def _split(self, images: Mapping[str, str]) -> list[str] | None:
-        if not self.splits_itself:
-            return super()._split(images)
-        names = list(manifest_labels(self.data_root))
-        return self.own_split(images, self._resolve(names, images, find_manifest(self.data_root)))
-
-    def _add_masks(self, infos: list[dict]) -> None:
-        mask_dir = self.data_prefix.get('seg_map_path')
-        if mask_dir is None:
-            return
-        masks = index_folder(mask_dir, self.seg_map_suffix, self.backend_args)
-        for info in infos:
-            if info['sample_id'] in masks:
-                info['seg_map_path'] = osp.join(mask_dir, masks[info['sample_id']])
-        count = sum('seg_map_path' in info for info in infos)
-        print_log(f'{self.split_name}: {count} of {len(infos)} images have a mask', 'current')
+    def load_data_list(self) -> list[dict]:
+        """Lists the samples and says how many have a mask, if masks are asked for."""
+        infos = super().load_data_list()
+        if self.data_prefix.get('seg_map_path') is not None:
+            count = sum('seg_map_path' in info for info in infos)
+            print_log(f'{self.split_name}: {count} of {len(infos)} images have a mask', 'current')
+        return infos

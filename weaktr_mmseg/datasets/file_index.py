@@ -1,18 +1,25 @@
-"""Which files a data set has: one listing per folder in place of one look-up per sample."""
+"""Which files a data set has, and which of them a name means."""
 
 from __future__ import annotations
 
+import os
 import posixpath
-import unicodedata
-from collections.abc import Mapping, Sequence
-from functools import cache
+from collections import Counter
+from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
+from functools import cache, cached_property
 from pathlib import Path
 
 from mmengine import fileio
 from PIL import Image
 
+from .faults import WARNING, Fault
+from .listing_cache import remember
+from .names import clean_path, leaves_folder, loose
+
 # Formats that Pillow opens but that hold no photograph, or that run an interpreter when opened.
 _NOT_PHOTOGRAPHS = {'BUFR', 'EPS', 'GRIB', 'HDF5', 'MPEG', 'PDF', 'WMF'}
+_LONGEST_NAME = 255  # bytes, of most file systems
+_OUTPUT_SUFFIX = len('.png')  # of masks; maps end in .npz
 
 
 @cache
@@ -25,67 +32,189 @@ def image_suffixes() -> frozenset[str]:
     )
 
 
-def normalise_name(name: str) -> str:
-    """Bring a file name from a list into the form that :func:`index_folder` uses.
+class FolderIndex(Mapping[str, str]):
+    """The files of a folder: sample id -> path below the folder.
 
-    Windows separators become ``/``, a leading ``./`` goes, and accents are composed (macOS stores
-    them decomposed), so that a list written on one system matches the files on another.
+    A sample id is the path below the folder without suffix, in the form of :func:`clean_path`; it
+    names the maps and masks of an image, so two files of one id are a fault.
+
+    Args:
+        folder: The folder.
+        suffix: End of the file names to accept, such as ``'.jpg'`` or ``'_mask.png'``, in any case.
+            None accepts :func:`image_suffixes`.
+        files: All files below the folder, as the file system names them.
+
+    Attributes:
+        others: Files with another end.
+        faults: Files that share an id, or whose name would lead out of the folder or is too long.
     """
-    name = unicodedata.normalize('NFC', name.strip().replace('\\', '/'))
-    return name[2:] if name.startswith('./') else name
 
+    def __init__(self, folder: str, suffix: str | None, files: Sequence[str]) -> None:
+        self.folder, self.suffix = folder, suffix
+        self.others: list[str] = []
+        self.faults: list[Fault] = []
+        self._files: dict[str, str] = {}
+        self._ids: dict[str, str] = {}  # name with suffix -> id
+        accepted = image_suffixes() if suffix is None else (suffix.lower(),)
+        for path in sorted(files):
+            end = posixpath.splitext(path)[1] if suffix is None else path[-len(suffix) :]
+            if end.lower() in accepted and len(end) < len(path):
+                self._add(path, clean_path(path[: -len(end)]))
+            else:
+                self.others.append(path)
 
-def leaves_folder(name: str) -> bool:
-    """Whether a path, taken below a folder, would lead out of it.
+    def _add(self, path: str, sample_id: str) -> None:
+        problem = ''
+        other = self._files.setdefault(sample_id, path)
+        longest = max(len(os.fsencode(part)) for part in sample_id.split('/'))
+        if leaves_folder(sample_id):
+            problem = f"the file name '{path}' leads out of the folder; rename it"
+        elif other != path:
+            problem = (
+                f"has two files that differ only in their suffix: '{other}' and '{path}'; maps and "
+                'masks are named without it, so rename one'
+                if posixpath.splitext(other)[0] == posixpath.splitext(path)[0]
+                else f"has two files whose names look the same: '{other}' and '{path}', "
+                f'{ascii(other)} and {ascii(path)}; rename one'
+            )
+        elif longest > _LONGEST_NAME - _OUTPUT_SUFFIX:
+            problem = f"the file name '{path}' is too long to name a mask after it; rename it"
+        if problem:
+            self.faults.append(Fault('images', self.folder, f'{self.folder}: {problem}'))
+        else:
+            self._ids[clean_path(path)] = sample_id
 
-    Such a name would write activation maps and masks elsewhere.
-    """
-    parts = name.replace('\\', '/').split('/')
-    return '..' in parts or parts[0] == '' or '\0' in name
+    def __getitem__(self, sample_id: str) -> str:
+        return self._files[sample_id]
+
+    def __iter__(self) -> Iterator[str]:
+        return iter(self._files)
+
+    def __len__(self) -> int:
+        return len(self._files)
+
+    def __contains__(self, sample_id: object) -> bool:
+        return sample_id in self._files
+
+    def find(self, name: str) -> str | None:
+        """Returns the id of the sample that a list names with or without suffix, or None.
+
+        The complete name of a file comes first: ``a.png`` is that file, even beside ``a.png.jpg``.
+        """
+        name = clean_path(name)
+        return self._ids.get(name, name if name in self._files else None)
+
+    def rival(self, name: str) -> str | None:
+        """Returns the other file that a name could mean, without suffix, or None."""
+        name = clean_path(name)
+        other = self._files.get(name)
+        return other if other is not None and self._ids.get(name, name) != name else None
+
+    def resolve(self, names: Iterable[str], listed_in: str) -> tuple[list[str], list[Fault]]:
+        """Returns the samples that a list names, each once, and what is wrong with the list."""
+        found: list[str] = []
+        faults: list[Fault] = []
+        for name in names:
+            sample_id = self.find(name)
+            if sample_id is None:
+                faults.append(self.missing(name, listed_in))
+            else:
+                faults += self.ambiguous(name, listed_in)
+                found.append(sample_id)
+        for sample_id, count in Counter(found).items():
+            if count > 1:
+                message = f"'{sample_id}' is listed {count} times"
+                faults.append(Fault('split-duplicate', listed_in, message))
+        return list(dict.fromkeys(found)), faults
+
+    def missing(self, name: str, listed_in: str) -> Fault:
+        """The fault that a listed name is not in the folder, with the file that was meant."""
+        message = f"'{name}' is not in {self.folder}{self._hint(clean_path(name))}"
+        return Fault('image-missing', listed_in, message, sample=name, missing=True)
+
+    def ambiguous(self, name: str, listed_in: str) -> list[Fault]:
+        """A warning if a listed name could mean two files."""
+        if (other := self.rival(name)) is None:
+            return []
+        message = f"'{name}' is taken as that file and not as '{other}' without its suffix"
+        return [Fault('name-ambiguous', listed_in, message, sample=name, severity=WARNING)]
+
+    def unlisted(self, listed: Collection[str], listed_in: str) -> list[Fault]:
+        """A warning if images of the folder are not listed and so not used.
+
+        Args:
+            listed: Sample ids.
+            listed_in: File that lists them.
+        """
+        left = [sample_id for sample_id in self if sample_id not in listed]
+        if not left:
+            return []
+        message = (
+            f'{len(left)} of the {len(self)} images in {self.folder} are not listed and not used; '
+            f"the first is '{self[left[0]]}'"
+        )
+        return [Fault('image-unlisted', listed_in, message, severity=WARNING)]
+
+    def _hint(self, name: str) -> str:
+        stem = posixpath.splitext(name)[0]
+        keys = (name, stem, posixpath.basename(name), posixpath.basename(stem))
+        for key in filter(None, map(loose, keys)):
+            path = self._similar.get(key)
+            if path is None:
+                continue
+            if path in self._unread:
+                reason, wanted = (
+                    ('of a type that is not read', 'JPEG or PNG')
+                    if self.suffix is None
+                    else (f'and only {self.suffix} is taken', self.suffix)
+                )
+                return f", but '{path}' is there, {reason}; convert it to {wanted}"
+            return f", where it is spelt '{path}'"
+        return ''
+
+    @cached_property
+    def _unread(self) -> frozenset[str]:
+        return frozenset(self.others)
+
+    @cached_property
+    def _similar(self) -> dict[str, str]:
+        """Loose name, with and without folder and suffix -> file, those that are read first."""
+        similar: dict[str, str] = {}
+        for path in (*self._files.values(), *self.others):
+            name = clean_path(path)
+            for key in (name, posixpath.basename(name)):
+                similar.setdefault(loose(key), path)
+                similar.setdefault(loose(posixpath.splitext(key)[0]), path)
+        return similar
 
 
 def index_folder(
     folder: str, suffix: str | None = None, backend_args: dict | None = None
-) -> dict[str, str]:
-    """List a folder and its sub-folders once.
+) -> FolderIndex:
+    """Lists a folder and its sub-folders; hidden files are passed over.
 
     Args:
         folder: The folder of images or masks.
-        suffix: End of the file names to accept, such as ``'.jpg'`` or ``'_mask.png'``, in any case.
-            None accepts :func:`image_suffixes`.
+        suffix: As in :class:`FolderIndex`.
         backend_args: Storage backend of mmengine; None for the local disk.
-
-    Returns:
-        Sample id (path relative to ``folder``, ``/`` as separator, no suffix) -> relative path.
 
     Raises:
         FileNotFoundError: If the folder does not exist.
-        ValueError: If two files would have the same sample id, or the name of one, with Windows
-            separators, would lead out of the folder.
     """
-    if not fileio.isdir(folder, backend_args=backend_args):
-        raise FileNotFoundError(f'folder not found: {folder}')
-    index: dict[str, str] = {}
-    for path in fileio.list_dir_or_file(
-        folder, list_dir=False, recursive=True, backend_args=backend_args
-    ):
-        end = posixpath.splitext(path)[1] if suffix is None else path[-len(suffix) :]
-        if end.lower() not in (image_suffixes() if suffix is None else (suffix.lower(),)):
-            continue
-        sample_id = normalise_name(path[: -len(end)])
-        if leaves_folder(sample_id):
-            raise ValueError(f"{folder}: the file name '{path}' leads out of the folder; rename it")
-        other = index.setdefault(sample_id, path)
-        if other != path:
-            raise ValueError(
-                f"{folder} has two images that differ only in their suffix: '{other}' "
-                f"and '{path}'; CAMs and masks are named without it, so rename one"
-            )
-    return index
+
+    def make() -> FolderIndex:
+        if not fileio.isdir(folder, backend_args=backend_args):
+            raise FileNotFoundError(f'folder not found: {folder}')
+        files = fileio.list_dir_or_file(
+            folder, list_dir=False, recursive=True, backend_args=backend_args
+        )
+        return FolderIndex(folder, suffix, list(files))
+
+    return remember(('folder', folder, suffix, repr(backend_args)), make)
 
 
 def read_split(path: str) -> list[str]:
-    """Read a split file: one image name a line, empty lines skipped.
+    """Reads a split file: one image name a line, empty lines skipped.
 
     Raises:
         FileNotFoundError: If there is no such file.
@@ -97,34 +226,7 @@ def read_split(path: str) -> list[str]:
         text = Path(path).read_text(encoding='utf-8-sig')
     except UnicodeDecodeError as error:
         raise ValueError(f'{path}: must be UTF-8: {error}') from None
-    names = [normalise_name(line) for line in text.splitlines() if line.strip()]
+    names = [clean_path(line) for line in text.splitlines() if line.strip()]
     if not names:
         raise ValueError(f'split file is empty: {path}')
     return names
-
-
-def find_sample(name: str, index: Mapping[str, str]) -> str | None:
-    """Return the sample id of an image named with or without its suffix, or None."""
-    if name in index:
-        return name
-    sample_id = posixpath.splitext(name)[0]
-    return sample_id if normalise_name(index.get(sample_id, '')) == name else None
-
-
-def resolve_samples(
-    names: Sequence[str], index: Mapping[str, str], folder: str, listed_in: str
-) -> list[str]:
-    """Turn the names of a split into sample ids.
-
-    Raises:
-        FileNotFoundError: If images are missing; tells how many, the first of them and where they
-            are listed.
-    """
-    found = [find_sample(name, index) for name in names]
-    missing = [name for name, sample_id in zip(names, found) if sample_id is None]
-    if missing:
-        raise FileNotFoundError(
-            f'{len(missing)} of the {len(names)} images listed in {listed_in} are not in {folder}; '
-            f"the first is '{missing[0]}'"
-        )
-    return [sample_id for sample_id in found if sample_id is not None]

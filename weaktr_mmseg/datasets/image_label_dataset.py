@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import logging
 import os.path as osp
-from collections.abc import Mapping, Sequence
 from typing import Any
 
 from mmengine.logging import print_log
@@ -12,11 +11,20 @@ from mmseg.datasets import BaseSegDataset
 from mmseg.registry import DATASETS
 
 from ..utils.errors import WeakTrInputError, input_errors
-from .data_faults import POLICIES, SKIP, STOP, run_pipeline, tolerant_labels, unreadable
-from .file_index import find_sample, index_folder, read_split, resolve_samples
-from .label_sources.sources import read_image_labels
+from .data_faults import POLICIES, SKIP, STOP, run_pipeline, unreadable
+from .faults import ERROR, WARNING, Fault, FaultError, raise_first, whole_fault
+from .file_index import FolderIndex, index_folder, read_split
+from .label_sources.rows import ImageLabels, check_class_number, merge
+from .label_sources.sources import resolve_source, scan_labels
+from .mask_faults import check_some_masks, missing_masks, stray_masks
+from .names import odd_names
+from .renumbering import refuse_renumbering
 
 _UNLABELLED = ('error', 'drop', 'keep')
+_REMEDY = (
+    'label them, or say what to do with them in all stages of a pipeline: unlabelled=keep '
+    '(they show no class) or unlabelled=drop'
+)
 
 
 @DATASETS.register_module()
@@ -32,6 +40,9 @@ class ImageLabelDataset(BaseSegDataset):
     * ``seg_map_path`` (str): only if ``data_prefix`` names a folder of masks. Without it nothing
       can open a mask, which is what training on image-level labels must guarantee.
 
+    :meth:`scan` lists samples and faults; loading raises the first fault or, with
+    ``on_fault='skip'``, leaves faulty samples out, and the checks before training print all.
+
     Args:
         labels: Where the labels come from, ``dict(type='voc_xml', path='Annotations')``; see
             :data:`LABEL_SOURCES`. None gives samples without
@@ -46,7 +57,7 @@ class ImageLabelDataset(BaseSegDataset):
             unknown: ``'stop'`` with an error that names the file, or ``'skip'`` it and say so.
             To skip, every file is read once before training.
         **kwargs: Arguments of :class:`mmseg.datasets.BaseSegDataset`. ``metainfo['classes']`` has
-            the background first.
+            the background first. Those that renumber masks but not labels are refused.
 
     Attributes:
         faults: Sample id -> what is wrong, for the samples that were skipped.
@@ -54,8 +65,12 @@ class ImageLabelDataset(BaseSegDataset):
     Raises:
         WeakTrMissingFileError: If the split file, an image, a mask asked for or a label file is
             missing.
-        WeakTrInputError: If the split is empty, a label is unknown or an image has none.
+        WeakTrInputError: If the split is empty, a label is unknown, an image has none, or an
+            option would renumber masks.
     """
+
+    #: Whether every image must have its mask where masks are asked for.
+    masks_required = True
 
     def __init__(
         self,
@@ -76,15 +91,22 @@ class ImageLabelDataset(BaseSegDataset):
         self.on_fault = on_fault
         self.faults: dict[str, str] = {}
         prefix = {'img_path': '', **(data_prefix or {})}
+        lazy_init = kwargs.pop('lazy_init', False)
         super().__init__(
             ann_file=ann_file,
             data_prefix={key: folder for key, folder in prefix.items() if folder is not None},
             img_suffix=img_suffix,
+            lazy_init=True,
             **kwargs,
         )
+        with input_errors():
+            check_class_number(len(self._metainfo.get('classes') or ()) - 1)
+        refuse_renumbering(self)
+        if not lazy_init:
+            self.full_init()
 
     def full_init(self) -> None:
-        """List the samples as the parent does.
+        """Lists the samples as the parent does.
 
         Raises:
             WeakTrInputError: As described for the class.
@@ -92,8 +114,30 @@ class ImageLabelDataset(BaseSegDataset):
         with input_errors():
             super().full_init()
 
+    def load_data_list(self) -> list[dict]:
+        """Lists the samples; every check that needs no image happens here, before training.
+
+        Returns:
+            One data info per sample, in the order of the split.
+        """
+        infos, faults = self.scan()
+        if self.on_fault == STOP:
+            raise_first(faults)
+        raise_first([fault for fault in faults if not fault.sample])
+        for fault in faults:
+            if fault.severity == ERROR:
+                self.faults.setdefault(fault.sample, fault.line)
+        infos = [info for info in infos if info['sample_id'] not in self.faults]
+        if not infos:
+            first = next(iter(self.faults.values()), '')
+            raise ValueError(
+                f'no sample is left of {self._place}'
+                + (f'; {len(self.faults)} are faulty, the first: {first}' if first else '')
+            )
+        return infos
+
     def filter_data(self) -> list[dict]:
-        """Drop the samples whose files cannot be read, if faults are to be skipped."""
+        """Drops the samples whose files cannot be read, if faults are to be skipped."""
         infos = super().filter_data()
         if self.on_fault == SKIP:
             self.faults.update(unreadable(infos, self.pipeline.transforms))
@@ -104,7 +148,7 @@ class ImageLabelDataset(BaseSegDataset):
         return infos
 
     def prepare_data(self, idx: int) -> Any:
-        """Run the pipeline on a sample.
+        """Runs the pipeline on a sample.
 
         Returns:
             Its result; None for a faulty training sample that is to be skipped, which makes the
@@ -121,92 +165,114 @@ class ImageLabelDataset(BaseSegDataset):
             print_log(f'skipped: {error}', 'current', logging.WARNING)
             return None
 
-    def load_data_list(self) -> list[dict]:
-        """List the samples; every check that needs no pixel happens here, before training.
+    def scan(self) -> tuple[list[dict], list[Fault]]:
+        """Lists the samples and everything that is wrong with them, opening no image.
 
         Returns:
-            One data info per sample, in the order of the split.
+            Data infos of the samples whose image exists, faulty ones included, and the faults in
+            the order found. Faults that have a ``sample`` concern that sample alone.
         """
-        img_dir = self.data_prefix['img_path']
-        images = index_folder(img_dir, self.img_suffix, self.backend_args)
-        sample_ids = self._split(images)
-        labels = self._read_labels(sample_ids, images)
+        faults: list[Fault] = []
+        try:
+            return self._scan(faults), faults
+        except FaultError as error:
+            return [], [*faults, error.fault]
+
+    def mask_fault(self, ids: list[int], image_labels: list[int] | None) -> tuple[str, str] | None:
+        """Judges the ids of a mask.
+
+        Args:
+            ids: All ids that occur in it.
+            image_labels: Foreground ids of its image, if known.
+
+        Returns:
+            Name of the check and message, or None for a good mask.
+        """
+        number = len(self._metainfo['classes'])
+        unknown = [i for i in ids if i >= number and i != self.ignore_index]
+        if not unknown:
+            return None
+        return 'mask-ids', f'has ids {unknown}, expected 0..{number - 1} or {self.ignore_index}'
+
+    @property
+    def _place(self) -> str:
+        return self.ann_file or self.data_prefix['img_path']
+
+    def _scan(self, faults: list[Fault]) -> list[dict]:
+        folder = self.data_prefix['img_path']
+        with whole_fault('images', folder):
+            images = index_folder(folder, self.img_suffix, self.backend_args)
+        faults += images.faults
+        with whole_fault('split', self.ann_file):
+            sample_ids = self._split(images, faults)
+        labels = self._find_labels(images, sample_ids, faults)
         if sample_ids is None:
-            sample_ids = (
-                sorted(images)
-                if labels is None
-                else self._resolve(sorted(labels), images, self._labels_path)
-            )
+            sample_ids = sorted(images if labels is None else labels)
         if labels is not None:
-            sample_ids = self._handle_unlabelled(sample_ids, labels)
-        if not sample_ids:
-            first = next(iter(self.faults.values()), '')
-            raise ValueError(
-                f'no sample is left of {self.ann_file or img_dir}'
-                + (f'; {len(self.faults)} are faulty, the first: {first}' if first else '')
-            )
+            sample_ids = self._handle_unlabelled(sample_ids, labels, faults)
+        if not sample_ids and not any(fault.severity == ERROR for fault in faults):
+            faults.append(Fault('split-empty', self._place, 'no image is left'))
         infos = [self._data_info(sample_id, images[sample_id]) for sample_id in sample_ids]
         for info in infos if self._metainfo.get('classes') else ():
             info['num_foreground'] = len(self._metainfo['classes']) - 1
         if labels is not None:
             for info in infos:
                 info['image_labels'] = labels.get(info['sample_id'], [])
-        self._add_masks(infos)
+        self._find_masks(images, infos, faults)
         return infos
 
-    @property
-    def _labels_path(self) -> str:
-        return '' if self.labels is None else self.labels['path']
-
-    def _split(self, images: Mapping[str, str]) -> list[str] | None:
+    def _split(self, images: FolderIndex, faults: list[Fault]) -> list[str] | None:
         """Sample ids of the split; None if there is no split file."""
         if not self.ann_file:
             return None
-        return self._resolve(read_split(self.ann_file), images, self.ann_file)
+        sample_ids, found = images.resolve(read_split(self.ann_file), self.ann_file)
+        faults += found
+        return sample_ids
 
-    def _resolve(
-        self, names: Sequence[str], images: Mapping[str, str], listed_in: str
-    ) -> list[str]:
-        """Sample ids of the images that a list names."""
-        folder = self.data_prefix['img_path']
-        if self.on_fault == STOP:
-            return resolve_samples(names, images, folder, listed_in)
-        found = {name: find_sample(name, images) for name in names}
-        for name, sample_id in found.items():
-            if sample_id is None:
-                self.faults[name] = f"{listed_in}: '{name}' is not in {folder}"
-        return [sample_id for sample_id in found.values() if sample_id is not None]
-
-    def _read_labels(
-        self, sample_ids: Sequence[str] | None, images: Mapping[str, str]
+    def _find_labels(
+        self, images: FolderIndex, sample_ids: list[str] | None, faults: list[Fault]
     ) -> dict[str, list[int]] | None:
+        """Foreground ids of the labelled samples; None if labels are not asked for."""
         if self.labels is None:
             return None
         classes = self._metainfo.get('classes')
-        if classes is None:
-            raise ValueError("image labels need metainfo=dict(classes=['background', ...])")
-        if self.on_fault == STOP:
-            labels = read_image_labels(self.labels, classes, sample_ids, self.data_root)
-        else:
-            labels, faults = tolerant_labels(self.labels, classes, sample_ids, self.data_root)
-            self.faults.update((find_sample(name, images) or name, w) for name, w in faults.items())
-        return {find_sample(name, images) or name: ids for name, ids in labels.items()}
+        with whole_fault('label-file', self.labels.get('path') or 'labels'):
+            if classes is None:
+                raise ValueError("image labels need metainfo=dict(classes=['background', ...])")
+            path = resolve_source(self.labels, self.data_root)
+            rows = scan_labels(self.labels, classes, sample_ids, self.data_root)
+        # A table says what a person wants; other sources may know more images than are used.
+        every_row = sample_ids is None or self.labels['type'] == 'manifest'
+        known: list[ImageLabels] = []
+        missing: list[Fault] = []
+        for row in rows:
+            sample_id = images.find(row.image)
+            if sample_id is not None:
+                faults += images.ambiguous(row.image, row.where)
+                known.append(row)
+            elif every_row:
+                missing += [images.missing(row.image, row.where), *row.faults]
+        labels, found = merge(known, lambda name: images.find(name) or name)
+        faults += found + missing
+        for name, problem in odd_names(classes).items():
+            faults.append(Fault('class-name', path, f"'{name}' {problem}", severity=WARNING))
+        if sample_ids is None:
+            faults += images.unlisted(labels, path)
+        return labels
 
-    def _handle_unlabelled(self, sample_ids: list[str], labels: dict[str, list[int]]) -> list[str]:
-        bare = [sample_id for sample_id in sample_ids if not labels.get(sample_id)]
-        if not bare or self.unlabelled == 'keep':
-            return sample_ids
-        if self.unlabelled == 'error' and self.on_fault == STOP:
-            raise ValueError(
-                f'{len(bare)} images have no label in {self._labels_path}, the first is '
-                f"'{bare[0]}'; label them, or set unlabelled='drop' or 'keep'"
-            )
-        if self.unlabelled == 'error':
-            for sample_id in bare:
-                self.faults.setdefault(
-                    sample_id, f"{self._labels_path}: '{sample_id}' has no label"
-                )
-        return [sample_id for sample_id in sample_ids if labels.get(sample_id)]
+    def _handle_unlabelled(
+        self, sample_ids: list[str], labels: dict[str, list[int]], faults: list[Fault]
+    ) -> list[str]:
+        if self.unlabelled == 'drop':
+            return [sample_id for sample_id in sample_ids if labels.get(sample_id)]
+        if self.unlabelled == 'error' and self.labels is not None:
+            path = resolve_source(self.labels, self.data_root)
+            at_fault = {fault.sample for fault in faults}
+            for sample_id in sample_ids:
+                if not labels.get(sample_id) and sample_id not in at_fault:
+                    message = f"'{sample_id}' has no label"
+                    faults.append(Fault('label-missing', path, message, sample_id, hint=_REMEDY))
+        return sample_ids
 
     def _data_info(self, sample_id: str, img_file: str) -> dict:
         return dict(
@@ -217,19 +283,17 @@ class ImageLabelDataset(BaseSegDataset):
             seg_fields=[],
         )
 
-    def _add_masks(self, infos: list[dict]) -> None:
-        mask_dir = self.data_prefix.get('seg_map_path')
-        if mask_dir is None:
+    def _find_masks(self, images: FolderIndex, infos: list[dict], faults: list[Fault]) -> None:
+        """Adds the masks and what is wrong with them."""
+        folder = self.data_prefix.get('seg_map_path')
+        if folder is None:
             return
-        masks = index_folder(mask_dir, self.seg_map_suffix, self.backend_args)
-        missing = [info['sample_id'] for info in infos if info['sample_id'] not in masks]
-        if missing and self.on_fault == SKIP:
-            self.faults.update((i, f"{mask_dir}: no mask of '{i}'") for i in missing)
-            infos[:] = [info for info in infos if info['sample_id'] in masks]
-        elif missing:
-            raise FileNotFoundError(
-                f'{len(missing)} of {len(infos)} images have no mask in {mask_dir}; the first is '
-                f"'{missing[0]}{self.seg_map_suffix}'"
-            )
+        with whole_fault('masks', folder):
+            masks = index_folder(folder, self.seg_map_suffix, self.backend_args)
+        faults += masks.faults
         for info in infos:
-            info['seg_map_path'] = osp.join(mask_dir, masks[info['sample_id']])
+            if info['sample_id'] in masks:
+                info['seg_map_path'] = osp.join(folder, masks[info['sample_id']])
+        faults += missing_masks(masks, infos) if self.masks_required else stray_masks(masks, images)
+        if not any(fault.severity == ERROR for fault in faults):
+            faults += check_some_masks(self.mask_fault, infos, folder)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import copy
+import logging
 import os
 from functools import partial
 from pathlib import Path
@@ -15,8 +16,9 @@ from mmengine.registry import init_default_scope
 from mmengine.runner import Runner
 from mmseg.registry import RUNNERS
 
-from ..data_check import Problem
+from ..data_check import ERROR, WARNING
 from ..data_check.check_data import check_data
+from ..datasets.listing_cache import listed_once
 from ..engine.checkpoint_files import latest_checkpoint
 from ..engine.disk_space import disk_full_errors
 from ..engine.distributed import init_cpu_process_group
@@ -88,7 +90,7 @@ class WeakTrRunner:
                 folder is in use or holds a run that cannot be continued; if the disk is full.
             WeakTrInterrupted: After SIGTERM or SIGINT.
         """
-        with announced_signals(), disk_full_errors(self.work_dir):
+        with announced_signals(), disk_full_errors(self.work_dir), listed_once():
             self._check_data()
             with WorkDirLock(self.work_dir):
                 return self._run_stages()
@@ -98,8 +100,10 @@ class WeakTrRunner:
         init_default_scope(self.cfg.get('default_scope', 'mmseg'))
         pixels = self.cfg.get('check_pixels', False)
         report = check_data(self.cfg, pixels=pixels, progress=is_main_process())
+        for line in report.lines(WARNING):
+            print_log(line, 'current', logging.WARNING)
         if report.errors:
-            raise WeakTrInputError('; '.join(_in_one_line(problem) for problem in report.errors))
+            raise WeakTrInputError('; '.join(line.strip() for line in report.lines(ERROR)))
 
     def _run_stages(self) -> dict[str, Any]:
         cfg = self.cfg
@@ -219,12 +223,6 @@ class WeakTrRunner:
             print_log('\n'.join([f'Pipeline finished, {path}:', *lines]), logger='current')
             write_report_or_warn(self.work_dir)
         return summary
-
-
-def _in_one_line(problem: Problem) -> str:
-    """The problem with its file named once."""
-    named = str(problem.file) in problem.message
-    return problem.message if named else f'{problem.file}: {problem.message}'
 
 
 def _chosen_by(best: str | None) -> str:

@@ -58,6 +58,10 @@ def test_has_masks(tmp_path):
     (tmp_path / 'masks/sub').mkdir(parents=True)
     assert not has_masks(tmp_path)
     (tmp_path / 'masks/sub/a.png').touch()
+    (tmp_path / 'images/sub').mkdir(parents=True)
+    (tmp_path / 'images/sub/b.jpg').touch()
+    assert not has_masks(tmp_path)
+    (tmp_path / 'images/sub/a.jpg').touch()
     assert has_masks(tmp_path)
 
 

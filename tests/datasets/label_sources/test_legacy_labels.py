@@ -9,7 +9,8 @@ from weaktr_mmseg.datasets.label_sources.legacy_labels import (
     cls_labels,
     read_pickled_arrays,
 )
-from weaktr_mmseg.datasets.label_sources.sources import ForegroundClasses
+from weaktr_mmseg.datasets.label_sources.rows import ForegroundClasses
+from weaktr_mmseg.datasets.label_sources.sources import read_image_labels
 
 CLASSES = ForegroundClasses(['background', 'cat', 'dog', 'cow'])
 
@@ -24,6 +25,10 @@ def save(path, content, protocol=4):
     return str(path)
 
 
+def read(path):
+    return read_image_labels(dict(type='cls_labels', path=str(path)), CLASSES)
+
+
 @pytest.mark.parametrize('protocol', range(pickle.HIGHEST_PROTOCOL + 1))
 @pytest.mark.parametrize('dtype', ['float32', '>f8', 'int64', 'uint8', 'bool'])
 def test_every_protocol(tmp_path, protocol, dtype):
@@ -33,12 +38,12 @@ def test_every_protocol(tmp_path, protocol, dtype):
         protocol,
     )
     assert np.load(path, allow_pickle=True).item()['x'].tolist() == [1, 0, 1]
-    assert cls_labels(path, CLASSES) == {'x': [0, 2], 'y': []}
+    assert read(path) == {'x': [0, 2], 'y': []}
 
 
 def test_file_of_np_save(tmp_path):
     np.save(tmp_path / 'a.npy', {'2007_1.jpg': [0, 1, 0], 7: np.ones(3)})
-    assert cls_labels(str(tmp_path / 'a.npy'), CLASSES) == {'2007_1.jpg': [1], '7': [0, 1, 2]}
+    assert read(tmp_path / 'a.npy') == {'2007_1.jpg': [1], '7': [0, 1, 2]}
 
 
 def test_values_survive(tmp_path):

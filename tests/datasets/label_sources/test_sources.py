@@ -2,11 +2,8 @@ from __future__ import annotations
 
 import pytest
 
-from weaktr_mmseg.datasets.label_sources.sources import (
-    ForegroundClasses,
-    read_image_labels,
-    voc_object_names,
-)
+from weaktr_mmseg.datasets.label_sources.rows import ForegroundClasses
+from weaktr_mmseg.datasets.label_sources.sources import read_image_labels, voc_object_names
 
 CLASSES = ['background', 'cat', 'dog']
 

@@ -1,6 +1,7 @@
 """Image-level labels from every file format that holds them."""
 
-from .sources import ForegroundClasses, read_image_labels, resolve_source
+from .rows import ForegroundClasses
+from .sources import read_image_labels, resolve_source
 
 __all__ = [
     'ForegroundClasses',

@@ -6,13 +6,16 @@ from collections import Counter
 from collections.abc import Collection, Iterable, Mapping, Sequence
 from pathlib import Path
 
-from ..file_index import normalise_name
+from ...utils.errors import input_errors
+from ..file_index import index_folder
+from ..names import clean_label
 from .manifest_labels import read_manifest
+from .rows import check_class_number
 
 BACKGROUND = 'background'
 LABEL_FILES = ('labels.csv', 'labels.json')
 CLASS_FILE = 'classes.txt'
-MASK_FOLDER = 'masks'
+IMAGE_FOLDER, MASK_FOLDER = 'images', 'masks'
 VAL_SHARE = 10  # one image in ten is held out when there are no split files
 
 
@@ -55,17 +58,22 @@ def discover_classes(root: str) -> list[str]:
     manifest = Path(root) / find_manifest(root)
     file = Path(root) / CLASS_FILE
     if file.is_file():
-        lines = file.read_text(encoding='utf-8-sig').splitlines()
-        names = [line.strip() for line in lines if line.strip()]
+        try:
+            lines = file.read_text(encoding='utf-8-sig').splitlines()
+        except UnicodeDecodeError as error:
+            raise ValueError(f'{file}: must be UTF-8: {error}') from None
+        names = [label for label in map(clean_label, lines) if label]
         twice = sorted({name for name in names if names.count(name) > 1})
         if twice:
             raise ValueError(f'{file}: class names occur more than once: {twice}')
         names = names[1:] if names[:1] == [BACKGROUND] else names
     else:
         file = manifest
-        names = sorted({name for _, labels, _ in read_manifest(str(manifest)) for name in labels})
+        names = sorted({name for row in read_manifest(str(manifest)) for name in row.names})
     if not names:
         raise ValueError(f'{file}: no class found')
+    with input_errors(str(file)):
+        check_class_number(len(names))
     if BACKGROUND in names:
         raise ValueError(
             f"{file}: '{BACKGROUND}' is what no label names; remove it from the labels"
@@ -76,18 +84,12 @@ def discover_classes(root: str) -> list[str]:
 
 
 def has_masks(root: str) -> bool:
-    """Tell whether a data folder has masks to score with."""
-    return any((Path(root) / MASK_FOLDER).rglob('*.png'))
-
-
-def manifest_labels(root: str) -> dict[str, list[str]]:
-    """Label names of every image of the manifest.
-
-    Returns:
-        Image name, as :func:`normalise_name` writes it -> label names.
-    """
-    rows = read_manifest(str(Path(root) / find_manifest(root)))
-    return {normalise_name(name): names for name, names, _ in rows}
+    """Tells whether a data folder has a mask of one of its images to score with."""
+    folders = [Path(root) / name for name in (MASK_FOLDER, IMAGE_FOLDER)]
+    if not all(folder.is_dir() for folder in folders):
+        return False
+    masks, images = index_folder(str(folders[0]), '.png'), index_folder(str(folders[1]))
+    return any(sample in images for sample in masks)
 
 
 def hold_out(

@@ -15,13 +15,16 @@ from typing import Any, BinaryIO, Literal
 
 import numpy as np
 
-from ..file_index import normalise_name
+from ..names import clean_path
+from .rows import ForegroundClasses, LabelRow
 
 _NUMBERS = 'biuf'
 
 
-def cls_labels(path: str, classes, sample_ids: Sequence[str] | None = None) -> dict[str, list[int]]:
-    """Read a dictionary of multi-hot vectors, ``{image name: (C,)}``.
+def cls_labels(
+    path: str, classes: ForegroundClasses, sample_ids: Sequence[str] | None = None
+) -> list[LabelRow]:
+    """Reads a dictionary of multi-hot vectors, ``{image name: (C,)}``.
 
     Args:
         path: The ``.npy`` file.
@@ -29,13 +32,13 @@ def cls_labels(path: str, classes, sample_ids: Sequence[str] | None = None) -> d
         sample_ids: Not used, the whole file is read.
 
     Returns:
-        Image name as written -> its foreground ids.
+        A row for every image.
 
     Raises:
         FileNotFoundError: If there is no such file.
         ValueError: If the file holds anything but such a dictionary, or vectors of another length.
     """
-    labels = {}
+    rows = []
     for name, vector in read_pickled_arrays(path).items():
         vector = np.asarray(vector)
         if vector.shape != (len(classes),):
@@ -48,12 +51,13 @@ def cls_labels(path: str, classes, sample_ids: Sequence[str] | None = None) -> d
                 f"{path}: the label of '{name}' has shape {vector.shape}, expected "
                 f'({len(classes)},), one number a foreground class{gaps}'
             )
-        labels[normalise_name(str(name))] = np.flatnonzero(vector).tolist()
-    return labels
+        present = [classes.names[index] for index in np.flatnonzero(vector)]
+        rows.append(LabelRow(clean_path(str(name)), present, path))
+    return rows
 
 
 def read_pickled_arrays(path: str) -> dict[Any, Any]:
-    """Read a pickled dictionary of numeric arrays from an ``.npy`` file without executing it.
+    """Reads a pickled dictionary of numeric arrays from an ``.npy`` file without executing it.
 
     Returns:
         The dictionary; its values are arrays or lists.

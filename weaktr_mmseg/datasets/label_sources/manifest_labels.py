@@ -3,47 +3,46 @@
 from __future__ import annotations
 
 import csv
+import io
 import json
 from collections.abc import Iterable, Iterator, Sequence
 from pathlib import Path
 
-from ..file_index import normalise_name
+from ..listing_cache import remember
+from ..names import clean_label, clean_path
+from .rows import ForegroundClasses, LabelRow
 
 
-def manifest(path: str, classes, sample_ids: Sequence[str] | None = None) -> dict[str, list[int]]:
-    """Read a manifest.
+def manifest(
+    path: str, classes: ForegroundClasses, sample_ids: Sequence[str] | None = None
+) -> list[LabelRow]:
+    """Reads a manifest.
 
     CSV has the columns ``image`` and ``labels``, where labels are names joined by ``;``. JSON is
     ``{"photo.jpg": ["cat", "dog"]}`` or ``[{"image": "photo.jpg", "labels": ["cat"]}]``.
 
     Args:
         path: The ``.csv`` or ``.json`` file, UTF-8.
-        classes: The known classes.
+        classes: Not used, rows have names.
         sample_ids: Not used, the whole file is read.
 
     Returns:
-        Image name as written -> its foreground ids.
-
-    Raises:
-        FileNotFoundError: If there is no such file.
-        ValueError: If the file has another form, an unknown label, or an image twice.
+        The rows of :func:`read_manifest`.
     """
-    labels: dict[str, list[int]] = {}
-    for name, names, where in read_manifest(path):
-        if name in labels:
-            raise ValueError(f"{where}: image '{name}' is listed a second time")
-        labels[name] = classes.ids(names, where)
-    return labels
+    return read_manifest(path)
 
 
-def read_manifest(path: str) -> Iterator[tuple[str, list[str], str]]:
-    """Yield ``(image name, label names, place in the file)`` for every row of a manifest.
+def read_manifest(path: str) -> list[LabelRow]:
+    """Reads every row of a manifest, in order.
 
     Raises:
         FileNotFoundError: If there is no such file.
         ValueError: If the file has neither the CSV nor the JSON form.
     """
-    file = Path(path)
+    return remember(('manifest', str(path)), lambda: list(_rows(Path(path))))
+
+
+def _rows(file: Path) -> Iterator[LabelRow]:
     if not file.is_file():
         raise FileNotFoundError(f'label manifest not found: {file}')
     readers = {'.csv': _csv_rows, '.json': _json_rows}
@@ -59,9 +58,9 @@ def read_manifest(path: str) -> Iterator[tuple[str, list[str], str]]:
         raise ValueError(f'{file}: {error}') from None
 
 
-def _csv_rows(file: Path, text: str) -> Iterator[tuple[str, list[str], str]]:
-    rows = csv.DictReader(text.splitlines(), skipinitialspace=True)
-    header = [column.strip() for column in rows.fieldnames or []]
+def _csv_rows(file: Path, text: str) -> Iterator[LabelRow]:
+    rows = csv.DictReader(io.StringIO(text, newline=''), skipinitialspace=True)
+    header = [clean_label(column) for column in rows.fieldnames or []]
     if not {'image', 'labels'} <= set(header):
         raise ValueError(
             f'{file}: the first line must name the columns image,labels '
@@ -70,20 +69,20 @@ def _csv_rows(file: Path, text: str) -> Iterator[tuple[str, list[str], str]]:
     rows.fieldnames = header
     for row in rows:
         where = f'{file}, line {rows.line_num}'
-        if not row['image'] or row['labels'] is None or None in row:
+        if not (row['image'] or '').strip() or row['labels'] is None or None in row:
             raise ValueError(
                 f'{where}: expected one cell a column ({",".join(header)}); labels '
                 'are separated by semicolons'
             )
-        yield normalise_name(row['image']), _clean(row['labels'].split(';')), where
+        yield LabelRow(clean_path(row['image']), _clean(row['labels'].split(';')), where)
 
 
-def _json_rows(file: Path, text: str) -> Iterator[tuple[str, list[str], str]]:
+def _json_rows(file: Path, text: str) -> Iterator[LabelRow]:
     try:
-        content = json.loads(text)
+        content = json.loads(text, object_pairs_hook=_pairs)
         rows = (
-            content.items()
-            if isinstance(content, dict)
+            content.pairs
+            if isinstance(content, _Pairs)
             else [(row['image'], row['labels']) for row in content]
         )
     except (ValueError, TypeError, KeyError, RecursionError) as error:
@@ -98,8 +97,20 @@ def _json_rows(file: Path, text: str) -> Iterator[tuple[str, list[str], str]]:
                 f'{where}: expected an image name and a list of label names, got '
                 f'{image!r}: {names!r}'
             )
-        yield normalise_name(image), _clean(names), where
+        yield LabelRow(clean_path(image), _clean(names), where)
+
+
+class _Pairs(dict):
+    """A JSON object that keeps entries of one key apart, which a dictionary would drop."""
+
+    pairs: list[tuple]
+
+
+def _pairs(pairs: list[tuple]) -> _Pairs:
+    content = _Pairs(pairs)
+    content.pairs = pairs
+    return content
 
 
 def _clean(names: Iterable[str]) -> list[str]:
-    return [name.strip() for name in names if name.strip()]
+    return [label for label in map(clean_label, names) if label]

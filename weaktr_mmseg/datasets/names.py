@@ -1,0 +1,107 @@
+"""Names of files and classes, in one form wherever they come from: folders, tables, XML, COCO."""
+
+from __future__ import annotations
+
+import re
+import unicodedata
+from collections import defaultdict
+from collections.abc import Collection, Iterable
+
+# Soft hyphen, zero-width space, word joiner, byte order mark, marks and controls of direction.
+_INVISIBLE = dict.fromkeys(
+    (0xAD, 0x200B, 0x200E, 0x200F, 0x2060, 0xFEFF, *range(0x202A, 0x202F), *range(0x2066, 0x206A))
+)
+_SPACE = re.compile(r'\s')
+_SEPARATORS = re.compile(r'[,|/&+\t、，；｜]')
+_LOOK_ALIKE_SCRIPTS = {'LATIN', 'CYRILLIC', 'GREEK'}
+
+
+def clean_label(text: str) -> str:
+    """Returns a class name as a person sees it.
+
+    Accents are composed (NFC), characters without a glyph go, and runs of white space, the
+    non-breaking one included, become one space.
+
+    Example:
+        >>> clean_label('\\ufeff traffic\\u00a0 light\\u200b')
+        'traffic light'
+    """
+    return ' '.join(_visible(text).split())
+
+
+def clean_path(text: str) -> str:
+    """Returns the name of a file in the form in which names are compared.
+
+    Windows separators become ``/``, a leading ``./`` goes, accents are composed (macOS stores them
+    decomposed), and characters that nobody sees go, so that a list written on one system matches
+    the files on another.
+
+    Example:
+        >>> clean_path('.\\\\garden\\\\001.jpg ')
+        'garden/001.jpg'
+    """
+    text = _SPACE.sub(' ', _visible(text).replace('\\', '/')).strip()
+    while text.startswith('./'):
+        text = text[2:].lstrip('/')
+    return text
+
+
+def loose(name: str) -> str:
+    """Returns what is left of a name without case, width, spaces, hyphens and underscores."""
+    return re.sub(r'[\s_-]+', '', unicodedata.normalize('NFKC', name).casefold())
+
+
+def leaves_folder(name: str) -> bool:
+    """Tells whether a path, taken below a folder, would lead out of it.
+
+    Such a name would write activation maps and masks elsewhere.
+    """
+    parts = name.replace('\\', '/').split('/')
+    return '..' in parts or parts[0] == '' or '\0' in name
+
+
+def looks_like_several(label: str, others: Collection[str]) -> bool | None:
+    """Tells whether a label is a list of labels in another notation than semicolons.
+
+    Args:
+        label: The label.
+        others: All labels or classes.
+
+    Returns:
+        True if it surely is, None if it may be, False otherwise.
+    """
+    if label[:1] in ('[', '{'):  # a list of Python or JSON
+        return True if re.search('["\',]', label) else None
+    parts = [clean_label(part) for part in _SEPARATORS.split(label)]
+    if len(parts) < 2:
+        return False
+    if all(part in others for part in parts):
+        return True
+    return None if re.search(r'[,|、，；｜]', label) else False
+
+
+def odd_names(names: Iterable[str]) -> dict[str, str]:
+    """Finds class names that are probably not what they look like.
+
+    Returns:
+        Name -> what is odd: a character that cannot be read, letters of two alphabets that look
+        alike, or another name that differs only in case, spaces or hyphens.
+    """
+    found: dict[str, str] = {}
+    alike: dict[str, list[str]] = defaultdict(list)
+    for name in sorted(set(names)):
+        alike[loose(name)].append(name)
+        odd = [c for c in name if unicodedata.category(c) in ('Cc', 'Cn', 'Co') or c == '\ufffd']
+        scripts = {unicodedata.name(c, '').split(' ')[0] for c in name if c.isalpha()}
+        if odd:
+            found[name] = f'has the character U+{ord(odd[0]):04X}, which cannot be read'
+        elif len(mixed := scripts & _LOOK_ALIKE_SCRIPTS) > 1:
+            found[name] = f'mixes {" and ".join(sorted(mixed)).title()} letters, which look alike'
+    for first, *rest in alike.values():
+        for name in rest:
+            found[name] = f"differs from the class '{first}' only in case, spaces or hyphens"
+    return found
+
+
+def _visible(text: str) -> str:
+    return text if text.isascii() else unicodedata.normalize('NFC', text.translate(_INVISIBLE))
