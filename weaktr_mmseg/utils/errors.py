@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 
 
@@ -30,6 +30,17 @@ class WeakTrMissingFileError(WeakTrInputError, FileNotFoundError):
 
 class WeakTrDivergenceError(WeakTrError):
     """Training went to infinity or to no number; names the images of the batch."""
+
+
+def check_choice(key: str, value: object, choices: Sequence[object]) -> None:
+    """Makes sure that a value of a config is one of a few.
+
+    Raises:
+        WeakTrInputError: If it is not.
+    """
+    if value not in choices:
+        expected = ', '.join(map(repr, choices))
+        raise WeakTrInputError(f'{key}: expected one of {expected}, got {value!r}')
 
 
 @contextmanager

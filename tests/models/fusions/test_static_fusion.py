@@ -28,5 +28,5 @@ def test_a_logit_is_the_weight_of_its_head(activation, mean):
 
 
 def test_unknown_activation():
-    with pytest.raises(ValueError, match="activation: expected one of .*softmax.* got 'relu'"):
+    with pytest.raises(ValueError, match="expected one of 'sigmoid', 'softmax', got 'relu'"):
         WeakTrStaticFusion('relu', **SIZES)

@@ -3,6 +3,8 @@ from __future__ import annotations
 import pytest
 import torch
 
+from weaktr_mmseg.models import WeakTrCAMHead
+
 CLASSES, PATCHES = 3, 16
 TARGETS = torch.tensor([[1.0, 0, 1], [0, 1, 0]])
 
@@ -121,3 +123,45 @@ def test_further_losses_need_a_name_of_their_own(build_segmentor, name):
     twice = [dict(type=loss)] * (2 if name == 'loss_twice' else 1)
     with pytest.raises(ValueError, match='aux_losses: expected .* to have a loss_name'):
         build_segmentor(head=dict(aux_losses=twice))
+
+
+def test_softmax_pooling_is_the_mean_weighted_by_the_softmax():
+    head = WeakTrCAMHead(4, 2, pooling='softmax')
+    scores = torch.tensor([[[[1.0, 2.0], [0.0, -1.0]], [[3.0, 3.0], [3.0, 3.0]]]])
+    weights = torch.tensor([1.0, 2.0, 0.0, -1.0]).exp()
+    first = (weights * torch.tensor([1.0, 2.0, 0.0, -1.0])).sum() / weights.sum()
+    torch.testing.assert_close(head.pool(scores), torch.stack((first, torch.tensor(3.0)))[None])
+
+
+def test_tokens_are_standardised_over_the_training_set():
+    head = WeakTrCAMHead(4, 2, kernel_size=1, standardise=True)
+    tokens = torch.randn(64, 4, 3, 3) * torch.tensor([0.1, 1, 10, 100])[:, None, None] + 5
+    for _ in range(200):
+        head.train().scores(tokens)
+    head.eval()
+    normalised = (tokens - tokens.mean((0, 2, 3), keepdim=True)) / tokens.std(
+        (0, 2, 3), keepdim=True
+    )
+    torch.testing.assert_close(
+        head.scores(tokens), head.classifier(normalised), rtol=1e-3, atol=1e-3
+    )
+
+
+def test_without_a_loss_of_class_tokens_the_scores_say_what_an_image_has(features):
+    head = WeakTrCAMHead(features.patch_map.size(1), 3, loss_cls=None)
+    assert torch.equal(head.image_logits(features), head(features).coarse)
+    head = WeakTrCAMHead(features.patch_map.size(1), 3)
+    assert torch.equal(head.image_logits(features), head(features).cls)
+
+
+@pytest.mark.parametrize(
+    ('options', 'message'),
+    [
+        (dict(pooling='max'), "pooling: expected one of 'mean', 'softmax', got 'max'"),
+        (dict(activation='exp'), "activation: expected one of 'relu', 'sigmoid', got 'exp'"),
+        (dict(kernel_size=2), 'kernel_size: expected an odd number, got 2'),
+    ],
+)
+def test_options_out_of_range(options, message):
+    with pytest.raises(ValueError, match=message):
+        WeakTrCAMHead(4, 2, **options)

@@ -8,7 +8,7 @@ import torch
 from mmseg.registry import MODELS
 from torch import Tensor, nn
 
-from ...utils.errors import WeakTrInputError
+from ...utils.errors import check_choice
 from .head_fusion import HeadFusion
 
 ACTIVATIONS = ('sigmoid', 'softmax')
@@ -39,10 +39,7 @@ class WeakTrStaticFusion(HeadFusion):
 
     def __init__(self, activation: str = 'sigmoid', **kwargs) -> None:
         super().__init__(**kwargs)
-        if activation not in ACTIVATIONS:
-            raise WeakTrInputError(
-                f'fusion.activation: expected one of {ACTIVATIONS}, got {activation!r}'
-            )
+        check_choice('fusion.activation', activation, ACTIVATIONS)
         self.activation = activation
         self.logits = nn.Parameter(torch.zeros(self.num_heads, self.num_layers))
 

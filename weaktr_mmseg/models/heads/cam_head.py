@@ -9,11 +9,13 @@ from mmengine.model import BaseModule
 from mmseg.registry import MODELS
 from torch import Tensor, nn
 
-from ...utils.errors import WeakTrInputError
+from ...utils.errors import WeakTrInputError, check_choice
 from ..checkpoint_guard import guard_class_ids
 from ..features import WeakTrFeatures
 from .coco_rows import inner_rows, kept
 
+POOLINGS = ('mean', 'softmax')
+ACTIVATIONS = ('relu', 'sigmoid')
 SOFT_MARGIN = dict(type='WeakTrMultiLabelSoftMarginLoss', loss_weight=1.0)
 
 
@@ -29,7 +31,7 @@ class ClassActivationMaps(NamedTuple):
     """Class activation maps of ``K`` classes on the patch grid, each (B, K, h, w).
 
     Attributes:
-        coarse: Rectified output of the convolution.
+        coarse: Output of the convolution, rectified as published.
         attended: ``coarse`` times the attention that the class token pays to each patch.
         fine: ``attended`` propagated along the fused attention between patches.
     """
@@ -54,9 +56,19 @@ class WeakTrCAMHead(BaseModule):
 
     and return a scalar, their weight included.
 
+    The published form is the default. For an encoder that stays as it is, a classifier of one patch
+    on standardised tokens, whose scores are pooled by their own softmax, finds whole objects better
+    than their mean, which every patch shares.
+
     Args:
         in_channels: Width ``E`` of the tokens.
         num_classes: Number of foreground classes ``C``.
+        kernel_size: Side of the convolution in patches, odd.
+        standardise: Whether each channel is scaled to mean 0 and variance 1 over the training set
+            first (batch normalisation without parameters).
+        pooling: How the scores of an image become a logit: their ``'mean'``, or ``'softmax'``,
+            their mean weighted by their softmax over the patches.
+        activation: How scores become a coarse map: ``'relu'`` or ``'sigmoid'``.
         loss_cls: Config of the loss of the class tokens; None leaves the branch untrained.
         loss_coarse: Alike for the mean of the scores.
         loss_fine: Alike for the mean of the fine maps, which trains the fusion alone.
@@ -67,13 +79,18 @@ class WeakTrCAMHead(BaseModule):
         init_cfg: Initialisation config of mmengine.
 
     Raises:
-        WeakTrInputError: If a further loss has no name of its own with ``loss`` in it.
+        WeakTrInputError: If ``pooling`` or ``activation`` is unknown, ``kernel_size`` is even, or a
+            further loss has no name of its own with ``loss`` in it.
     """
 
     def __init__(
         self,
         in_channels: int,
         num_classes: int,
+        kernel_size: int = 3,
+        standardise: bool = False,
+        pooling: str = 'mean',
+        activation: str = 'relu',
         loss_cls: dict | None = SOFT_MARGIN,
         loss_coarse: dict | None = SOFT_MARGIN,
         loss_fine: dict | None = SOFT_MARGIN,
@@ -84,7 +101,16 @@ class WeakTrCAMHead(BaseModule):
         super().__init__(init_cfg)
         self.num_classes = num_classes
         rows = inner_rows(self, num_classes, original_coco_ids, background=False)
-        self.classifier = nn.Conv2d(in_channels, rows, kernel_size=3, padding=1)
+        check_choice('cam_head.pooling', pooling, POOLINGS)
+        check_choice('cam_head.activation', activation, ACTIVATIONS)
+        if kernel_size % 2 == 0:
+            raise WeakTrInputError(
+                f'cam_head.kernel_size: expected an odd number, got {kernel_size}'
+            )
+        self.pooling = pooling
+        self.activation = activation
+        self.norm = nn.BatchNorm2d(in_channels, affine=False) if standardise else nn.Identity()
+        self.classifier = nn.Conv2d(in_channels, rows, kernel_size, padding=kernel_size // 2)
         guard_class_ids(self, 'classifier.weight', dim=0)
         branches = dict(cls=loss_cls, coarse=loss_coarse, fine=loss_fine)
         self.branch_losses = nn.ModuleDict(
@@ -111,16 +137,37 @@ class WeakTrCAMHead(BaseModule):
             Logits of the class tokens, of the coarse and of the fine maps. The fine ones carry
             gradient to the fusion weights alone.
         """
-        scores = self.classifier(features.patch_map)
+        scores = self.scores(features.patch_map)
         return ImageLogits(*(self._logits(name, features, scores) for name in ImageLogits._fields))
+
+    def scores(self, patch_map: Tensor) -> Tensor:
+        """Score of each class at each patch, (B, C, h, w) of patch tokens (B, E, h, w)."""
+        return self.classifier(self.norm(patch_map))
+
+    def coarse_map(self, scores: Tensor) -> Tensor:
+        """Scores with the activation, of the same shape."""
+        return scores.relu() if self.activation == 'relu' else scores.sigmoid()
+
+    def pool(self, scores: Tensor) -> Tensor:
+        """One logit of each class, (B, C) of scores (B, C, h, w)."""
+        if self.pooling == 'mean':
+            return scores.mean(dim=(2, 3))
+        scores = scores.flatten(2)
+        return (scores.softmax(dim=2) * scores).sum(dim=2)
+
+    def image_logits(self, features: WeakTrFeatures) -> Tensor:
+        """Logits that say which classes an image has, (B, C): of the first branch with a loss."""
+        if 'cls' in self.branch_losses or 'coarse' not in self.branch_losses:
+            return self.class_token_logits(features)
+        return kept(self.kept_rows, self.pool(self.scores(features.patch_map)))
 
     def _logits(self, branch: str, features: WeakTrFeatures, scores: Tensor) -> Tensor:
         """Logits of a branch (B, C) from the features and the scores (B, C, h, w)."""
         if branch == 'cls':
             return self.class_token_logits(features)
         if branch == 'coarse':
-            return kept(self.kept_rows, scores.mean(dim=(2, 3)))
-        coarse = scores.detach().relu().flatten(2)  # (B, C, Np)
+            return kept(self.kept_rows, self.pool(scores))
+        coarse = self.coarse_map(scores.detach()).flatten(2)  # (B, C, Np)
         attended = features.attention.class_to_patch() * coarse
         return kept(self.kept_rows, features.attention.propagated_mean(attended))
 
@@ -139,7 +186,7 @@ class WeakTrCAMHead(BaseModule):
             ``loss_cls``, ``loss_coarse``, ``loss_fine`` and the further losses by their names;
             their sum is minimised.
         """
-        scores = self.classifier(features.patch_map)  # (B, C, h, w)
+        scores = self.scores(features.patch_map)  # (B, C, h, w)
         losses = {
             f'loss_{branch}': loss(self._logits(branch, features, scores), targets)
             for branch, loss in self.branch_losses.items()
@@ -153,12 +200,12 @@ class WeakTrCAMHead(BaseModule):
             patch_map: Patch tokens as a map, float (B, E, h, w).
             targets: Multi-hot labels, float (B, C).
         """
-        logits = self.classifier(patch_map).mean(dim=(2, 3))
+        logits = kept(self.kept_rows, self.pool(self.scores(patch_map)))
         return dict(loss_coarse=self.branch_losses['coarse'](logits, targets))
 
     def further_losses(self, features: WeakTrFeatures, targets: Tensor) -> dict[str, Tensor]:
         """The further ones of :meth:`loss` alone, with constant scores: they train the fusion."""
-        scores = self.classifier(features.patch_map).detach()
+        scores = self.scores(features.patch_map).detach()
         return self._further_losses(features, scores, targets)
 
     def _further_losses(
@@ -178,12 +225,12 @@ class WeakTrCAMHead(BaseModule):
         Returns:
             Coarse, attended and fine maps.
         """
-        scores = self.classifier(features.patch_map)
+        scores = self.scores(features.patch_map)
         if self.kept_rows is not None:
             classes = self.kept_rows if classes is None else self.kept_rows[classes]
         if classes is not None:
             scores = scores[:, classes]
-        coarse = scores.relu()
+        coarse = self.coarse_map(scores)
         attended = features.attention.class_to_patch(classes).view_as(coarse) * coarse
         fine = features.attention.propagate(attended.flatten(2)).view_as(coarse)
         return ClassActivationMaps(coarse, attended, fine)

@@ -9,7 +9,7 @@ import torch.nn.functional as F
 from mmseg.registry import MODELS
 from torch import Tensor, nn
 
-from ...utils.errors import WeakTrInputError
+from ...utils.errors import WeakTrInputError, check_choice
 from ..features import WeakTrFeatures
 
 FLOOR = 1e-3  # of a spread map whose mean is 1, before its logarithm
@@ -19,8 +19,8 @@ FLOOR = 1e-3  # of a spread map whose mean is 1, before its logarithm
 class WeakTrSeedCompletionLoss(nn.Module):
     """Asks the fused attention to complete seeds: half of them must lead to the other half.
 
-    For each class ``c`` that an image is labelled with, with its coarse map ``S_c`` (rectified,
-    constant) on the patch grid:
+    For each class ``c`` that an image is labelled with, with its coarse map ``S_c`` (that of the
+    head, constant) on the patch grid:
 
     1. The seeds are the ``seed_share`` of the patches where ``S_c`` is largest. A line at a random
        angle cuts them into halves ``A`` and ``B`` of equal size.
@@ -39,6 +39,7 @@ class WeakTrSeedCompletionLoss(nn.Module):
         seed_share: Share of the patches that are seeds of a class.
         reject_share: Share of the patches that a class must not reach in an image of its own.
         contrast_classes: Whether seeds of other classes take the place of the least scores.
+        activation: How the head turns scores into a coarse map, ``'relu'`` or ``'sigmoid'``.
         loss_weight: Factor of the loss.
         loss_name: Its name in the log.
 
@@ -51,6 +52,7 @@ class WeakTrSeedCompletionLoss(nn.Module):
         seed_share: float = 0.15,
         reject_share: float = 0.4,
         contrast_classes: bool = True,
+        activation: str = 'relu',
         loss_weight: float = 1.0,
         loss_name: str = 'loss_seed_completion',
     ) -> None:
@@ -62,7 +64,9 @@ class WeakTrSeedCompletionLoss(nn.Module):
             )
         self.seed_share = seed_share
         self.reject_share = reject_share
+        check_choice('WeakTrSeedCompletionLoss.activation', activation, ('relu', 'sigmoid'))
         self.contrast_classes = contrast_classes
+        self.activation = activation
         self.loss_weight = loss_weight
         self.loss_name = loss_name
 
@@ -71,13 +75,13 @@ class WeakTrSeedCompletionLoss(nn.Module):
 
         Args:
             features: Output of the backbone.
-            scores: Scores of the coarse maps before they are rectified, float (B, C, h, w).
+            scores: Scores of the coarse maps before the activation, float (B, C, h, w).
             targets: Multi-hot labels, float (B, C).
 
         Returns:
             Mean over the classes of all images, a scalar; 0 if no map has a positive score.
         """
-        maps = scores.detach().float().relu()  # (B, C, h, w)
+        maps = getattr(scores.detach().float(), self.activation)()  # (B, C, h, w)
         valid = (targets > 0) & (maps.amax(dim=(2, 3)) > 0)  # (B, C)
         seeds = largest(maps.flatten(2), self._count(maps, self.seed_share, least=2))
         seeds = seeds * valid[..., None]  # (B, C, Np)

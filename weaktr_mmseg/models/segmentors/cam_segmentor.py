@@ -129,7 +129,7 @@ class WeakTrCAMSegmentor(BaseSegmentor):
         """Class logits (B, C), label and coarse maps (B, K, h, w) of images (B, 3, H, W)."""
         features = self.extract_feat(images)
         maps = self.cam_head.activation_maps(features, classes)
-        return self.cam_head.class_token_logits(features), getattr(maps, self.map), maps.coarse
+        return self.cam_head.image_logits(features), getattr(maps, self.map), maps.coarse
 
     @staticmethod
     def _equal_sizes(
