@@ -219,9 +219,8 @@ def main() -> int:
         result = measure_pipeline(config['data_root']) if is_pipeline else measure(config)
         print(json.dumps(result))
         return 0
-    print(
-        f'{"case":<20}{"images":>8}{"seconds":>9}{"CPU s":>7}{"limit":>7}{"peak MB":>9}{"limit":>7}'
-    )
+    row = '{:<20}{:>8}{:>9}{:>7}{:>7}{:>9}{:>7}'.format
+    print(row('case', 'images', 'seconds', 'CPU s', 'limit', 'peak MB', 'limit'))
     results = []
     for name in [args.only] if args.only else LIMITS:
         result = run_case(name)

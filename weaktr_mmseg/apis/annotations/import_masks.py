@@ -9,7 +9,7 @@ from typing import NamedTuple
 
 import numpy as np
 
-from ...datasets.file_index import leaves_folder, normalise_name
+from ...datasets.names import clean_path, leaves_folder
 from ...utils.errors import WeakTrInputError, input_errors
 from ...utils.masks import write_mask
 from ...utils.palette import voc_palette
@@ -66,7 +66,7 @@ def read_annotations(file: str | Path, classes: Sequence[str]) -> Iterator[tuple
             'with one of them'
         )
     for image, mask in reader(content, str(path), classes):
-        yield normalise_name(image), mask
+        yield clean_path(image), mask
 
 
 def _content(path: Path) -> tuple[str, bytes]:

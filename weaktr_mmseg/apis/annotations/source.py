@@ -7,7 +7,9 @@ from typing import NamedTuple
 
 from PIL import Image
 
-from ...datasets.file_index import index_folder, normalise_name
+from ...datasets.faults import raise_first
+from ...datasets.file_index import index_folder
+from ...datasets.names import clean_path
 from ...utils.errors import WeakTrInputError, input_errors
 from ...utils.files import UNREADABLE
 from ..images import find_images
@@ -57,10 +59,11 @@ def pair_masks(masks: str | Path, images: str | Path) -> list[AnnotatedImage]:
     """
     with input_errors(str(masks)):
         index = index_folder(str(masks), '.png')
+        raise_first(index.faults)
     if not index:
         raise WeakTrInputError(f'{masks}: expected masks (PNG), found none')
     photographs = {
-        normalise_name(image.name): image.path for image in find_images([images], exclude=masks)
+        clean_path(image.name): image.path for image in find_images([images], exclude=masks)
     }
     missing = [name for name in sorted(index) if name not in photographs]
     if missing:
