@@ -165,3 +165,15 @@ def test_without_a_loss_of_class_tokens_the_scores_say_what_an_image_has(feature
 def test_options_out_of_range(options, message):
     with pytest.raises(ValueError, match=message):
         WeakTrCAMHead(4, 2, **options)
+
+
+@torch.no_grad()
+def test_two_steps_are_a_random_walk(segmentor, features):
+    head = segmentor.cam_head
+    head.propagation_steps = 2
+    identity = torch.eye(PATCHES).expand(2, -1, -1)
+    walk = features.attention.propagate(identity).mT
+    walk = walk / walk.sum(2, keepdim=True)
+    maps = head.activation_maps(features)
+    expected = torch.einsum('bpq,bqr,bkr->bkp', walk, walk, maps.attended.flatten(2))
+    torch.testing.assert_close(maps.fine.flatten(2), expected)

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import NamedTuple
 
+import torch
 from mmengine.model import BaseModule
 from mmseg.registry import MODELS
 from torch import Tensor, nn
@@ -69,6 +70,9 @@ class WeakTrCAMHead(BaseModule):
         pooling: How the scores of an image become a logit: their ``'mean'``, or ``'softmax'``,
             their mean weighted by their softmax over the patches.
         activation: How scores become a coarse map: ``'relu'`` or ``'sigmoid'``.
+        propagation_steps: How often the attended map is spread along the attention between
+            patches. Once is published; above it, the rows of the attention are first scaled to the
+            sum 1, so that a step is one of a random walk.
         loss_cls: Config of the loss of the class tokens; None leaves the branch untrained.
         loss_coarse: Alike for the mean of the scores.
         loss_fine: Alike for the mean of the fine maps, which trains the fusion alone.
@@ -91,6 +95,7 @@ class WeakTrCAMHead(BaseModule):
         standardise: bool = False,
         pooling: str = 'mean',
         activation: str = 'relu',
+        propagation_steps: int = 1,
         loss_cls: dict | None = SOFT_MARGIN,
         loss_coarse: dict | None = SOFT_MARGIN,
         loss_fine: dict | None = SOFT_MARGIN,
@@ -109,6 +114,7 @@ class WeakTrCAMHead(BaseModule):
             )
         self.pooling = pooling
         self.activation = activation
+        self.propagation_steps = propagation_steps
         self.norm = nn.BatchNorm2d(in_channels, affine=False) if standardise else nn.Identity()
         self.classifier = nn.Conv2d(in_channels, rows, kernel_size, padding=kernel_size // 2)
         guard_class_ids(self, 'classifier.weight', dim=0)
@@ -232,5 +238,15 @@ class WeakTrCAMHead(BaseModule):
             scores = scores[:, classes]
         coarse = self.coarse_map(scores)
         attended = features.attention.class_to_patch(classes).view_as(coarse) * coarse
-        fine = features.attention.propagate(attended.flatten(2)).view_as(coarse)
+        fine = self._spread(features, attended.flatten(2)).view_as(coarse)
         return ClassActivationMaps(coarse, attended, fine)
+
+    def _spread(self, features: WeakTrFeatures, maps: Tensor) -> Tensor:
+        """Maps (B, K, Np) after all steps along the attention."""
+        if self.propagation_steps == 1:
+            return features.attention.propagate(maps)
+        ones = maps.new_ones(len(maps), 1, maps.size(2))
+        for _ in range(self.propagation_steps):
+            spread = features.attention.propagate(torch.cat((maps, ones), dim=1))
+            maps = spread[:, :-1] / spread[:, -1:]  # the last one has the sums of the rows
+        return maps
