@@ -226,8 +226,10 @@ def main() -> int:
         result = run_case(name)
         results.append(result)
         seconds, peak = LIMITS[name]
-        figures = [result[key] for key in ('name', 'images', 'seconds', 'cpu')]
-        print(row(*figures, seconds, result['peak_mb'], peak))
+        print(
+            f'{name:<20}{result["images"]:>8,}{result["seconds"]:>9.2f}{result["cpu"]:>7.2f}'
+            f'{seconds:>7}{result["peak_mb"]:>9,}{peak:>7,}'
+        )
     if args.json:
         Path(args.json).write_text(json.dumps(results, indent=1), encoding='utf-8')
     within = all(
