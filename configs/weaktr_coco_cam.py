@@ -5,8 +5,7 @@ _base_ = [
 ]
 work_dir = 'work_dirs/weaktr_coco/cam'
 model = dict(
-    backbone=dict(
-        num_classes=80, init_cfg=dict(checkpoint='checkpoints/deit-s_coco_cam.pth')),
+    backbone=dict(num_classes=80),
     cam_head=dict(num_classes=80))
 optim_wrapper = dict(optimizer=dict(lr=2e-4 * 64 / 512))  # 2e-4 per 512 images
 default_hooks = dict(  # without any pixel label

@@ -1,7 +1,8 @@
 # Your own data, stage 1 alone: classification network that yields class activation maps.
 _base_ = [
-    '_base_/default_runtime.py', '_base_/models/weaktr_cam_deit-s.py',
-    '_base_/datasets/custom_cam.py', '_base_/schedules/weaktr_cam.py'
+    '_base_/default_runtime.py', '_base_/models/weaktr_cam_dinov2-s.py',
+    '_base_/custom_pretrained.py', '_base_/datasets/custom_cam.py',
+    '_base_/schedules/weaktr_cam.py'
 ]
 from weaktr_mmseg.datasets.label_sources.class_discovery import discover_classes  # noqa: E402
 
@@ -9,8 +10,7 @@ num_classes = len(discover_classes(_base_.custom_root)) - 1  # foreground classe
 work_dir = 'work_dirs/weaktr_custom/cam'
 model = dict(
     backbone=dict(
-        num_classes=num_classes,
-        init_cfg=dict(checkpoint='checkpoints/deit-s_custom_cam.pth')),
+        num_classes=num_classes, init_cfg=dict(checkpoint=_base_.pretrained)),
     cam_head=dict(num_classes=num_classes))
 default_hooks = dict(  # without any pixel label
     checkpoint=dict(save_best='cam/image_map', rule='greater'))

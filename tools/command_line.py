@@ -71,7 +71,8 @@ def run(work: Callable[[argparse.Namespace], int], args: argparse.Namespace) -> 
         ``WEAKTR_TRACEBACK`` shows.
     """
     with redirect_stdout(sys.stderr):  # the frameworks print while they are imported
-        import weaktr_mmseg  # noqa: F401
+        from weaktr_mmseg.checkpoints import use_safe_readers
+    use_safe_readers()
     try:
         return work(args)
     except (OSError, ValueError) as error:  # WeakTrInputError among them

@@ -11,6 +11,7 @@ import mmseg
 from mmengine.config import Config
 from torch.distributed.elastic.multiprocessing.errors import record
 
+from weaktr_mmseg.checkpoints import use_safe_readers
 from weaktr_mmseg.engine.distributed import init_cpu_process_group, runs_on_cpu_processes
 from weaktr_mmseg.utils.errors import WeakTrError
 
@@ -32,6 +33,7 @@ def run_mmseg_tool(name: str) -> None:
     Args:
         name: File name of the tool.
     """
+    use_safe_readers()
     script = _find_tool(name)
     config = next((arg for arg in sys.argv[1:] if not arg.startswith('-')), None)
     if config is not None and not Path(config).is_file():

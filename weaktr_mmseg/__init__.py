@@ -8,6 +8,23 @@ from .version import __version__
 
 check_dependencies()
 
-from . import datasets, engine, evaluation, models, pipeline, visualization  # noqa: E402
+from . import (  # noqa: E402
+    checkpoints,
+    datasets,
+    engine,
+    evaluation,
+    models,
+    pipeline,
+    visualization,
+)
 
-__all__ = ['__version__', 'datasets', 'engine', 'evaluation', 'models', 'pipeline', 'visualization']
+__all__ = [
+    '__version__',
+    'checkpoints',
+    'datasets',
+    'engine',
+    'evaluation',
+    'models',
+    'pipeline',
+    'visualization',
+]

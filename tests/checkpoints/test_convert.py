@@ -193,8 +193,8 @@ def test_unknown_layout_lists_its_first_keys():
 
 
 def test_almost_known_layout_says_what_does_not_fit():
-    state = {**timm_vit(), 'dist_token': torch.zeros(1, 1, WIDTH)}
-    with pytest.raises(UnknownLayoutError, match='an ImageNet encoder .*, but unknown dist_token'):
+    state = {**timm_vit(), 'surplus': torch.zeros(1, 1, WIDTH)}
+    with pytest.raises(UnknownLayoutError, match='an ImageNet encoder .*, but unknown surplus'):
         convert_state_dict(state)
 
 

@@ -3,9 +3,12 @@
 from __future__ import annotations
 
 import collections
+import json
 import os
 import pickle
+import struct
 import subprocess
+import sys
 from pathlib import Path
 
 import numpy as np
@@ -16,8 +19,18 @@ from mmengine.runner.checkpoint import CheckpointLoader, load_checkpoint
 from torch import nn
 
 import weaktr_mmseg  # noqa: F401
+from weaktr_mmseg.checkpoints import use_safe_readers
 from weaktr_mmseg.checkpoints.safe_load import load_file
 from weaktr_mmseg.utils.errors import WeakTrInputError
+
+
+@pytest.fixture(autouse=True)
+def safe_readers():
+    """Puts the readers in the place of mmengine's, as the tools do, for one test."""
+    schemes = dict(CheckpointLoader._schemes)
+    use_safe_readers()
+    yield
+    CheckpointLoader._schemes = schemes
 
 
 class Call:
@@ -117,22 +130,21 @@ def test_missing(tmp_path):
         load_file(tmp_path / 'x.pth')
 
 
-def test_downloads_are_read_alike(tmp_path, monkeypatch):
-    def download(url, path, hash_prefix):
-        assert (url, hash_prefix) == ('https://x.org/a/net-0123abcd.pth?x=1', '0123abcd')
-        torch.save(dict(extra=Call(os.getcwd)), path)
-
-    monkeypatch.setattr(torch.hub, 'download_url_to_file', download)
-    monkeypatch.setattr(torch.hub, 'get_dir', lambda: str(tmp_path))
-    with pytest.raises(WeakTrInputError, match=r'net-0123abcd\.pth: refused'):
-        CheckpointLoader.load_checkpoint('https://x.org/a/net-0123abcd.pth?x=1')
+def test_safetensors_need_their_package(tmp_path, monkeypatch):
+    header = json.dumps(dict(a=dict(dtype='F32', shape=[1], data_offsets=[0, 4]))).encode()
+    (tmp_path / 'x.bin').write_bytes(struct.pack('<Q', len(header)) + header + bytes(4))
+    monkeypatch.setitem(sys.modules, 'safetensors', None)
+    with pytest.raises(WeakTrInputError, match=r'x\.bin: .* pip install safetensors$'):
+        load_file(tmp_path / 'x.bin')
 
 
-def test_failed_download(tmp_path, monkeypatch):
-    def download(*_):
-        raise OSError('no route')
-
-    monkeypatch.setattr(torch.hub, 'download_url_to_file', download)
-    monkeypatch.setattr(torch.hub, 'get_dir', lambda: str(tmp_path))
-    with pytest.raises(WeakTrInputError, match=r'^http://x\.org/a\.pth: cannot be downloaded: no'):
-        CheckpointLoader.load_checkpoint('http://x.org/a.pth')
+@pytest.mark.parametrize('name', ['x.safetensors', 'x.npz', 'renamed'])
+def test_mmengine_loads_other_containers(tmp_path, name):
+    safetensors = pytest.importorskip('safetensors.torch')
+    model, state = nn.Linear(2, 1), nn.Linear(2, 1).state_dict()
+    if name.endswith('npz'):
+        np.savez(tmp_path / name, **{key: value.numpy() for key, value in state.items()})
+    else:
+        safetensors.save_file(state, tmp_path / name)
+    load_checkpoint(model, str(tmp_path / name), strict=True)
+    assert torch.equal(model.weight, state['weight'])

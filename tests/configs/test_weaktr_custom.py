@@ -122,14 +122,16 @@ def test_training_opens_no_mask(tmp_path, monkeypatch):
 
 @pytest.mark.parametrize(
     ('encoder', 'width', 'patch'),
-    [('deit-b', 768, 16), ('dinov2-s', 384, 14), ('dinov2-b', 768, 14)],
+    [('deit-s', 384, 16), ('deit-b', 768, 16), ('dinov2-s', 384, 14), ('dinov2-b', 768, 14)],
 )
 @pytest.mark.parametrize('data', ['voc', 'custom'])
 def test_other_encoders_of_the_cam_stage(tmp_path, monkeypatch, data, encoder, width, patch):
     make_folder(tmp_path / 'my data', 3, masks=False)
     monkeypatch.setenv('WEAKTR_DATA', str(tmp_path / 'my data'))
     init_default_scope('mmseg')
-    model = Config.fromfile(CONFIGS / f'weaktr_{data}_cam_{encoder}.py').model
+    default = dict(voc='deit-s', custom='dinov2-s')[data]
+    leaf = f'weaktr_{data}_cam' + (f'_{encoder}' if encoder != default else '')
+    model = Config.fromfile(CONFIGS / f'{leaf}.py').model
     assert model.backbone.pop('init_cfg') == dict(type='WeakTrPretrained', checkpoint=encoder)
     with torch.device('meta'):
         network = MODELS.build(model)
@@ -140,3 +142,25 @@ def test_other_encoders_of_the_cam_stage(tmp_path, monkeypatch, data, encoder, w
     dinov2 = encoder.startswith('dinov2')
     assert hasattr(network.backbone, 'ln1') == dinov2
     assert hasattr(network.backbone.layers[0].attn.gamma1, 'weight') == dinov2
+
+
+def test_both_stages_start_from_what_a_user_names(tmp_path, monkeypatch):
+    make_folder(tmp_path / 'my data', 3, masks=False)
+    monkeypatch.setenv('WEAKTR_DATA', str(tmp_path / 'my data'))
+    for value, expected in ((None, 'dinov2-s'), ("C:\\it's here\\x.pth", "C:\\it's here\\x.pth")):
+        monkeypatch.delenv('WEAKTR_PRETRAINED', raising=False)
+        if value is not None:
+            monkeypatch.setenv('WEAKTR_PRETRAINED', value)
+        cfg = resolve_pipeline(Config.fromfile(CONFIGS / 'weaktr_custom.py'))
+        for stage in (cfg, cfg.cam_stage):
+            init_cfg = stage.model.backbone.init_cfg
+            assert init_cfg == dict(type='WeakTrPretrained', checkpoint=expected)
+
+
+def test_custom_data_with_the_encoder_of_the_paper(tmp_path, monkeypatch):
+    make_folder(tmp_path / 'my data', 3, masks=False)
+    monkeypatch.setenv('WEAKTR_DATA', str(tmp_path / 'my data'))
+    cfg = resolve_pipeline(Config.fromfile(CONFIGS / 'weaktr_custom_deit-s.py'))
+    for stage in (cfg, cfg.cam_stage):
+        assert stage.model.backbone.init_cfg.checkpoint == 'deit-s'
+        assert not stage.model.backbone.get('layer_scale_init_value')

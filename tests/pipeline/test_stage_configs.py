@@ -165,8 +165,8 @@ def test_retraining(resolved, initial_vit):
     if initial_vit is None:
         assert 'init_cfg' not in stage.model.backbone
     else:
-        assert stage.model.backbone.init_cfg.checkpoint == 'vit.pth'
-        assert stage.model.backbone.init_cfg.prefix == 'backbone.'
+        expected = dict(type='WeakTrPretrained', checkpoint='vit.pth')
+        assert stage.model.backbone.init_cfg == expected
 
 
 def test_test_of_the_retrained_segmentor(resolved):

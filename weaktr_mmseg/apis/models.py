@@ -9,11 +9,11 @@ from typing import Any
 import torch
 from mmengine.config import Config
 from mmengine.registry import init_default_scope
-from mmengine.runner import CheckpointLoader
 from mmseg.apis import init_model
 from mmseg.registry import DATASETS, MODELS
 from torch import nn
 
+from ..checkpoints import read_checkpoint
 from ..models.checkpoint_guard import refuse_other_stage
 from ..utils.configs import complete_cam_stage
 from ..utils.errors import WeakTrInputError
@@ -41,12 +41,12 @@ def build_segmentor(cfg: Config, checkpoint: str | Path, device: str = 'cpu') ->
             f'{cfg.filename}: expected the config of a pipeline or a segmentor, got the model '
             f'{model_type}; maps of the CAM stage are drawn by tools/visualize_cams.py'
         )
-    content = _read_checkpoint(checkpoint)
+    content = read_checkpoint(checkpoint)
     if 'test_pipeline' not in cfg:  # where init_model and inference_model look for it
         cfg.test_pipeline = cfg.test_dataloader.dataset.pipeline
     model = init_model(cfg, None, device=device)
-    _load(model, content['state_dict'], checkpoint)
-    model.dataset_meta = _dataset_meta(content, cfg.test_dataloader.dataset)
+    _load(model, content.state_dict, checkpoint)
+    model.dataset_meta = _dataset_meta(content.meta, cfg.test_dataloader.dataset)
     return model
 
 
@@ -81,11 +81,11 @@ def build_cam_model(cfg: Config, checkpoint: str | Path, device: str = 'cpu') ->
         WeakTrInputError: If the checkpoint is not of this config.
     """
     init_default_scope(cfg.get('default_scope', 'mmseg'))
-    content = _read_checkpoint(checkpoint)
+    content = read_checkpoint(checkpoint)
     model_cfg = dict(cfg.model, test_cfg=dict(cfg.model.get('test_cfg') or {}, coarse=True))
     model = MODELS.build(model_cfg)
-    _load(model, content['state_dict'], checkpoint)
-    model.dataset_meta = _dataset_meta(content, cfg.test_dataloader.dataset)
+    _load(model, content.state_dict, checkpoint)
+    model.dataset_meta = _dataset_meta(content.meta, cfg.test_dataloader.dataset)
     return model.to(device).eval()
 
 
@@ -101,19 +101,6 @@ def check_device(device: str) -> str:
         reason = str(error).splitlines()[0]
         raise WeakTrInputError(f'device {device!r} cannot be used: {reason}') from error
     return device
-
-
-def _read_checkpoint(path: str | Path) -> dict[str, Any]:
-    if not Path(path).is_file():
-        raise WeakTrInputError(f'checkpoint {path}: no such file')
-    try:
-        content = CheckpointLoader.load_checkpoint(str(path), map_location='cpu')
-    except Exception as error:  # what arbitrary bytes raise is arbitrary, too
-        reason = (str(error).strip() or repr(error)).splitlines()[0]
-        raise WeakTrInputError(f'checkpoint {path}: cannot be read ({reason})') from error
-    if not isinstance(content, Mapping) or 'state_dict' not in content:
-        raise WeakTrInputError(f"checkpoint {path}: expected the key 'state_dict'")
-    return dict(content)
 
 
 def _load(model: nn.Module, state: Mapping[str, Any], path: str | Path) -> None:
@@ -136,9 +123,9 @@ def _some(names: Iterable[str]) -> str:
     return ', '.join(names[:2]) + (f' and {len(names) - 2} more' if len(names) > 2 else '')
 
 
-def _dataset_meta(content: Mapping[str, Any], dataset_cfg: dict) -> dict[str, Any]:
+def _dataset_meta(checkpoint_meta: Mapping[str, Any], dataset_cfg: dict) -> dict[str, Any]:
     """Class names and colours, from the checkpoint or, if converted, from the data set."""
-    meta = (content.get('meta') or {}).get('dataset_meta')
+    meta = checkpoint_meta.get('dataset_meta')
     if not meta:
         dataset_class = DATASETS.get(dataset_cfg['type'])
         meta = {**dataset_class.METAINFO, **(dataset_cfg.get('metainfo') or {})}

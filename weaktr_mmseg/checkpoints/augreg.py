@@ -4,10 +4,11 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 
-import torch
 from torch import Tensor
 
-from .names import NameTable, StateDict
+from .names import QUERY_KEY_VALUE, NameTable, StateDict, join
+
+AUGREG_ANCHOR = 'embedding/kernel'
 
 _LAYER = 'Transformer/encoderblock_*'
 _ATTENTION = f'{_LAYER}/MultiHeadDotProductAttention_1'
@@ -41,24 +42,24 @@ AUGREG = NameTable(
 
 
 def augreg_to_timm(state: Mapping[str, Tensor]) -> StateDict:
-    """Convert a Flax ViT to the names and the memory layout of timm.
+    """Converts a Flax ViT to the names and the memory layout of timm.
 
     Args:
-        state: arrays by their Flax names.
+        state: Arrays by their Flax names.
 
     Returns:
         Parameters by timm's names.
 
     Raises:
-        UnknownLayoutError: an array is missing or unknown.
+        UnknownLayoutError: If an array is missing or unknown.
     """
     renamed = AUGREG.rename(state)
     converted = {name: _reorder(name, tensor) for name, tensor in renamed.items()}
-    return _join_projections(converted)
+    return join(converted, QUERY_KEY_VALUE, '.qkv.')
 
 
 def _reorder(name: str, tensor: Tensor) -> Tensor:
-    """Bring one array to PyTorch's order: outputs first, heads flattened."""
+    """Brings one array to PyTorch's order: outputs first, heads flattened."""
     if name == 'patch_embed.proj.weight':
         return tensor.permute(3, 2, 0, 1)  # (P, P, 3, E) -> (E, 3, P, P)
     if name.endswith(('query.weight', 'key.weight', 'value.weight')):
@@ -70,15 +71,3 @@ def _reorder(name: str, tensor: Tensor) -> Tensor:
     if name.endswith(('fc1.weight', 'fc2.weight')):
         return tensor.T
     return tensor
-
-
-def _join_projections(state: Mapping[str, Tensor]) -> StateDict:
-    """Concatenate the projections of queries, keys and values, in this order."""
-    joined: StateDict = {}
-    for name, tensor in state.items():
-        if '.query.' in name:
-            parts = [state[name.replace('query', part)] for part in ('query', 'key', 'value')]
-            joined[name.replace('query', 'qkv')] = torch.cat(parts)
-        elif '.key.' not in name and '.value.' not in name:
-            joined[name] = tensor
-    return joined

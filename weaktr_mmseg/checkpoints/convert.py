@@ -7,14 +7,16 @@ from collections.abc import Mapping
 
 from torch import Tensor
 
-from .augreg import augreg_to_timm
+from ..utils.errors import WeakTrInputError
 from .convert_cam import export_cam, import_cam
-from .convert_encoder import convert_encoder, initialise_cam_stage
 from .convert_segmenter import export_segmenter, import_segmenter
+from .encoders import encoder_state, repeat_class_token, resize_kernel
+from .fit import FINAL_NORM, KERNEL
 from .io import load_state_dict, save_state_dict
-from .layouts import Layout, recognise
-from .names import StateDict, UnknownLayoutError
+from .layouts import ENCODERS, Layout, recognise
+from .names import StateDict, UnknownLayoutError, named
 
+PATCH_SIZE = 16  # of the authors' networks
 CONVERTERS = {
     Layout.AUTHORS_CAM: import_cam,
     Layout.AUTHORS_SEGMENTER: import_segmenter,
@@ -26,33 +28,30 @@ CONVERTERS = {
 def convert_state_dict(
     state: Mapping[str, Tensor], cam_classes: int | None = None
 ) -> tuple[StateDict, Layout]:
-    """Convert parameters to the other side: published ones to ours, ours to the authors'.
+    """Converts parameters to the other side: published ones to ours, ours to the authors'.
 
     Args:
-        state: parameters by name.
-        cam_classes: for ImageNet encoders only: number of foreground classes of the CAM stage to
-            start from it; None to start the segmentation stage.
+        state: Parameters by name.
+        cam_classes: For encoders only: number of foreground classes of the CAM stage to start
+            from it; None to start the segmentation stage.
 
     Returns:
         The converted parameters and what the given ones were.
 
     Raises:
-        UnknownLayoutError: the parameters are not exactly those of a supported layout.
-        ValueError: ``cam_classes`` is given for a checkpoint that is no ImageNet encoder.
+        UnknownLayoutError: If the parameters are not exactly those of a supported layout.
+        WeakTrInputError: If ``cam_classes`` is below 1 or is given for a checkpoint that is no
+            encoder.
     """
     layout = recognise(state)
+    if layout in ENCODERS:
+        return _convert_encoder(state, cam_classes), layout
+    if cam_classes is not None:
+        raise WeakTrInputError(
+            f'a number of CAM classes is for encoders alone, but this is {layout.value}'
+        )
     try:
-        if layout in CONVERTERS:
-            if cam_classes is not None:
-                raise ValueError(
-                    f'a number of CAM classes is for ImageNet encoders, but this is {layout.value}'
-                )
-            return CONVERTERS[layout](state), layout
-        if layout is Layout.AUGREG_NPZ:
-            state = augreg_to_timm(state)
-        if cam_classes is None:
-            return convert_encoder(state), layout
-        return initialise_cam_stage(state, cam_classes), layout
+        return CONVERTERS[layout](state), layout
     except UnknownLayoutError as error:
         raise UnknownLayoutError(f'looks like {layout.value}, but {error}') from error
 
@@ -60,24 +59,36 @@ def convert_state_dict(
 def convert_checkpoint(
     source: str | os.PathLike, target: str | os.PathLike, cam_classes: int | None = None
 ) -> Layout:
-    """Read, recognise, convert and write a checkpoint.
+    """Reads, recognises, converts and writes a checkpoint.
 
     Args:
-        source: a ``.npz`` or PyTorch checkpoint.
-        target: the file to write.
-        cam_classes: see :func:`convert_state_dict`.
+        source: A PyTorch checkpoint, ``.npz`` or ``.safetensors``.
+        target: The file to write.
+        cam_classes: See :func:`convert_state_dict`.
 
     Returns:
         What ``source`` was.
 
     Raises:
-        FileNotFoundError: ``source`` does not exist.
-        ValueError: ``source`` cannot be read or converted; the message names it.
+        WeakTrMissingFileError: If ``source`` does not exist.
+        WeakTrInputError: If ``source`` cannot be read or converted; the message names it.
     """
     state = load_state_dict(source)
-    try:
+    with named(source):
         converted, layout = convert_state_dict(state, cam_classes)
-    except ValueError as error:
-        raise type(error)(f'{source}: {error}') from error
     save_state_dict(converted, target, meta=dict(converted_from=layout.value))
     return layout
+
+
+def _convert_encoder(state: Mapping[str, Tensor], cam_classes: int | None) -> StateDict:
+    """An encoder with patches of 16 px, for the CAM stage without the final norm."""
+    encoder = encoder_state(state)
+    encoder[KERNEL] = resize_kernel(encoder[KERNEL], (PATCH_SIZE, PATCH_SIZE))
+    if cam_classes is not None:
+        if cam_classes < 1:
+            raise WeakTrInputError(
+                f'the number of classes must be at least 1, but got {cam_classes}'
+            )
+        encoder = repeat_class_token(encoder, cam_classes)
+        encoder = {k: v for k, v in encoder.items() if not k.startswith(FINAL_NORM)}
+    return {f'backbone.{name}': tensor for name, tensor in encoder.items()}

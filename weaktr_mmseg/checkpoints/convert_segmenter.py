@@ -8,10 +8,13 @@ from collections.abc import Mapping
 from torch import Tensor
 
 from .coco_ids import to_contiguous, to_original
-from .convert_encoder import convert_encoder, rotary_tables
+from .encoders import rename_encoder, resize_kernel
+from .eva02 import rotary_tables
+from .fit import KERNEL
 from .layouts import DECODER, SEGMENTER_CLASS_DIMS, TRANSPOSED, encoder_table
 from .names import StateDict
 
+PATCH_SIZE = 16  # of the authors' networks
 EVA02_HEAD_DIMS = 64  # in every published size
 DECODER_TABLE = DECODER.prefixed('decoder.', 'decode_head.')
 
@@ -30,10 +33,10 @@ def import_segmenter(state: Mapping[str, Tensor]) -> StateDict:
         ValueError: rotary tables of EVA-02 are not those that the encoder computes.
     """
     decoder, encoder = _split(state, 'decoder.')
-    converted = {
-        **convert_encoder(encoder, 'encoder.'),
-        **_transpose(DECODER_TABLE.rename(decoder)),
-    }
+    converted = rename_encoder(encoder, 'encoder.')
+    converted[KERNEL] = resize_kernel(converted[KERNEL], (PATCH_SIZE, PATCH_SIZE))
+    converted = {f'backbone.{name}': tensor for name, tensor in converted.items()}
+    converted.update(_transpose(DECODER_TABLE.rename(decoder)))
     return to_contiguous(converted, SEGMENTER_CLASS_DIMS)
 
 

@@ -5,7 +5,9 @@ from __future__ import annotations
 from collections.abc import Iterable
 from enum import Enum
 
-from .names import NameTable, UnknownLayoutError, affine
+from . import huggingface
+from .augreg import AUGREG_ANCHOR
+from .names import NameTable, UnknownLayoutError, affine, listing
 
 
 class Layout(Enum):
@@ -17,15 +19,28 @@ class Layout(Enum):
     OURS_SEGMENTER = 'the segmentation stage of this project'
     AUGREG_NPZ = 'an AugReg ViT as the original .npz'
     ENCODER = 'an ImageNet encoder (DeiT, AugReg ViT, DINOv2 or EVA-02)'
+    HUGGING_FACE = 'a ViT, DeiT or DINOv2 of Hugging Face'
+    CONVERTED_ENCODER = 'an encoder that was converted before, or one of mmpretrain'
+
+
+#: Layouts without decoder or CAM head.
+ENCODERS = (
+    Layout.AUGREG_NPZ,
+    Layout.ENCODER,
+    Layout.HUGGING_FACE,
+    Layout.CONVERTED_ENCODER,
+)
 
 
 SIGNATURES = (
-    ('embedding/kernel', Layout.AUGREG_NPZ),
+    (AUGREG_ANCHOR, Layout.AUGREG_NPZ),
     ('adaptive_attention_fusion.attn_head_ffn.0.weight', Layout.AUTHORS_CAM),
     ('decoder.cls_emb', Layout.AUTHORS_SEGMENTER),
     ('cam_head.classifier.weight', Layout.OURS_CAM),
     ('decode_head.cls_emb', Layout.OURS_SEGMENTER),
     ('patch_embed.proj.weight', Layout.ENCODER),
+    ('backbone.patch_embed.projection.weight', Layout.CONVERTED_ENCODER),
+    *((prefix + huggingface.ANCHOR, Layout.HUGGING_FACE) for prefix in huggingface.PREFIXES),
 )
 
 _STEM = (
@@ -44,7 +59,8 @@ _BLOCKS = (
     *affine('blocks.*.norm2', 'layers.*.ln2'),
     *_MLP,
 )
-_CLASSIFIER = ('head.*', 'pre_logits.*')
+#: Carries nothing that an encoder of another task needs: docs/weights.md names these too.
+_CLASSIFIER = ('head.*', 'head_dist.*', 'pre_logits.*')
 
 #: DeiT by facebookresearch and timm's ViT, with the final norm.
 VIT = NameTable((*_STEM, *_BLOCKS, *affine('norm', 'ln1')), _CLASSIFIER)
@@ -52,33 +68,32 @@ VIT = NameTable((*_STEM, *_BLOCKS, *affine('norm', 'ln1')), _CLASSIFIER)
 #: The same encoder without the final norm, which the CAM stage does not use.
 VIT_UNNORMED = NameTable((*_STEM, *_BLOCKS), (*_CLASSIFIER, 'norm.*'))
 
-DINOV2 = NameTable(
-    (
-        *VIT.pairs,
-        ('blocks.*.ls1.gamma', 'layers.*.attn.gamma1.weight'),
-        ('blocks.*.ls2.gamma', 'layers.*.ffn.gamma2.weight'),
-    ),
-    (*_CLASSIFIER, 'mask_token'),
+_LAYER_SCALE = (
+    ('blocks.*.ls1.gamma', 'layers.*.attn.gamma1.weight'),
+    ('blocks.*.ls2.gamma', 'layers.*.ffn.gamma2.weight'),
 )
+_DINOV2_UNUSED = (*_CLASSIFIER, 'mask_token')
 
+_REGISTERS = ('register_tokens', 'reg_token')  # official, timm
 
-def _eva02(first: str, last: str, norm: str) -> NameTable:
-    """EVA-02 with the given names of the two MLP layers and the final norm."""
-    return NameTable(
-        (
-            *_STEM,
-            *affine('blocks.*.norm1', 'layers.*.norm1'),
-            ('blocks.*.attn.qkv.weight', 'layers.*.attn.qkv.weight'),
-            ('blocks.*.attn.q_bias', 'layers.*.attn.q_bias'),
-            ('blocks.*.attn.v_bias', 'layers.*.attn.v_bias'),
-            *affine('blocks.*.attn.proj', 'layers.*.attn.proj'),
-            *affine('blocks.*.norm2', 'layers.*.norm2'),
-            *affine(f'blocks.*.mlp.{first}', 'layers.*.mlp.w12'),
-            *affine(f'blocks.*.mlp.{last}', 'layers.*.mlp.w3'),
-            *affine(norm, 'ln1'),
-        ),
-        (*_CLASSIFIER, 'lm_head.*', 'mask_token', '*rope.freqs_cos', '*rope.freqs_sin'),
-    )
+_EVA02 = (
+    *_STEM,
+    *affine('blocks.*.norm1', 'layers.*.norm1'),
+    ('blocks.*.attn.qkv.weight', 'layers.*.attn.qkv.weight'),
+    ('blocks.*.attn.q_bias', 'layers.*.attn.q_bias'),
+    ('blocks.*.attn.v_bias', 'layers.*.attn.v_bias'),
+    *affine('blocks.*.attn.proj', 'layers.*.attn.proj'),
+    *affine('blocks.*.norm2', 'layers.*.norm2'),
+    *affine('blocks.*.mlp.w12', 'layers.*.mlp.w12'),
+    *affine('blocks.*.mlp.w3', 'layers.*.mlp.w3'),
+)
+_EVA02_UNUSED = (
+    *_CLASSIFIER,
+    'lm_head.*',
+    'mask_token',
+    '*rope.freqs_cos',  # computed, and compared when they are read
+    '*rope.freqs_sin',
+)
 
 
 DECODER = NameTable(
@@ -131,43 +146,48 @@ SEGMENTER_CLASS_DIMS = {
 
 
 def recognise(names: Iterable[str]) -> Layout:
-    """Tell what a checkpoint is from the names of its parameters.
+    """Tells what a checkpoint is from the names of its parameters.
 
     Args:
-        names: parameter names.
+        names: Parameter names.
 
     Returns:
         The layout.
 
     Raises:
-        UnknownLayoutError: no layout has such names.
+        UnknownLayoutError: If no layout has such names.
     """
     names = list(names)
     for signature, layout in SIGNATURES:
         if signature in names:
             return layout
-    shown = ', '.join(names[:5])
     raise UnknownLayoutError(
-        f'unknown layout: none of {[key for key, _ in SIGNATURES]} is there; first keys: {shown}'
+        'unknown layout: expected DeiT, ViT, DINOv2 or EVA-02 as facebookresearch, timm, Hugging '
+        "Face or Google name their parameters, or a network of this project or of WeakTr's "
+        f'authors; first keys: {listing(names)}'
     )
 
 
 def encoder_table(names: Iterable[str], prefix: str = '') -> NameTable:
-    """Return the names of an encoder: a plain ViT, DINOv2 or EVA-02.
+    """Returns the names of an encoder: a plain ViT, DINOv2 or EVA-02.
 
     Args:
-        names: parameter names of the checkpoint.
-        prefix: what precedes the encoder's names.
+        names: Parameter names of the checkpoint, theirs or ours; EVA-02 as
+            :func:`official_eva02` spells it.
+        prefix: What precedes the encoder's names.
 
     Returns:
         The table without prefix.
     """
-    names = set(names)
-    block = f'{prefix}blocks.0.'
-    if f'{block}ls1.gamma' in names or f'{prefix}layers.0.attn.gamma1.weight' in names:
-        return DINOV2
-    if f'{block}attn.q_bias' in names or f'{prefix}layers.0.attn.q_bias' in names:
-        is_timm = f'{block}mlp.fc1.weight' in names
-        norm = 'fc_norm' if f'{prefix}fc_norm.weight' in names else 'norm'
-        return _eva02(*(('fc1', 'fc2') if is_timm else ('w12', 'w3')), norm)
-    return VIT
+    present = {name.removeprefix(prefix) for name in names}
+    if present & {'blocks.0.attn.q_bias', 'layers.0.attn.q_bias'}:
+        norm = 'fc_norm' if 'fc_norm.weight' in present else 'norm'
+        pairs = (*_EVA02, *affine(norm, 'ln1'))
+        if present & {'blocks.0.mlp.ffn_ln.weight', 'layers.0.mlp.norm.weight'}:
+            pairs = (*pairs, *affine('blocks.*.mlp.ffn_ln', 'layers.*.mlp.norm'))
+        return NameTable(pairs, _EVA02_UNUSED)
+    if not present & {'blocks.0.ls1.gamma', 'layers.0.attn.gamma1.weight'}:
+        return VIT
+    registers = next((name for name in _REGISTERS if name in present), None)
+    extra = () if registers is None else ((registers, 'register_tokens'),)
+    return NameTable((*VIT.pairs, *_LAYER_SCALE, *extra), _DINOV2_UNUSED)

@@ -1,4 +1,4 @@
-"""Reading of PyTorch files without running anything stored in them.
+"""Reading of files with weights without running anything stored in them.
 
 A checkpoint is a pickle, and a pickle may call any function. Here it may name only what tensors,
 arrays, plain containers and mmengine's log history are made of; anything else is refused before it
@@ -9,21 +9,23 @@ these readers in the place of mmengine's for files and for http(s) addresses.
 
 from __future__ import annotations
 
+import json
 import os
 import pickle
-import re
+import struct
 import zipfile
+from collections.abc import Callable
 from pathlib import Path
 from types import ModuleType
 from typing import Any
-from urllib.parse import urlparse
 
+import numpy as np
 import torch
-from mmengine.dist import barrier
 from mmengine.logging import HistoryBuffer
 from mmengine.runner.checkpoint import CheckpointLoader
 
-from ..utils.errors import WeakTrInputError, WeakTrMissingFileError
+from ..utils.errors import WeakTrError, WeakTrInputError, WeakTrMissingFileError
+from .download import locate
 
 #: Module -> names that a checkpoint may use.
 ALLOWED = {
@@ -40,7 +42,8 @@ ALLOWED = {
     'torch._utils': {'_rebuild_parameter', '_rebuild_tensor', '_rebuild_tensor_v2'},
     'torch.nn.parameter': {'Parameter'},
 }
-_HASH = re.compile(r'-([a-f0-9]{8,})\.')
+#: Key of the metadata of a ``.safetensors`` file under which ``meta`` is kept, as JSON.
+META_KEY = 'weaktr_meta'
 
 
 class _Unpickler(pickle.Unpickler):
@@ -69,8 +72,8 @@ def _restricted_pickle() -> ModuleType:
     return module
 
 
-def load_file(path: str | os.PathLike, map_location: Any = 'cpu') -> Any:
-    """Reads a checkpoint.
+def load_file(path: str | os.PathLike, map_location: Any = None) -> Any:
+    """Reads a file of weights: PyTorch's, ``.npz`` or ``.safetensors``, told by its content.
 
     Args:
         path: The file.
@@ -78,21 +81,20 @@ def load_file(path: str | os.PathLike, map_location: Any = 'cpu') -> Any:
 
     Returns:
         Its content. The text under ``meta.config``, which mmengine would run as Python when it
-        resumes, is left out.
+        resumes, is left out. Arrays and safetensors give ``state_dict`` and ``meta``.
 
     Raises:
         WeakTrMissingFileError: If there is no such file.
-        WeakTrInputError: If it is no checkpoint, or holds anything but tensors and plain values.
+        WeakTrInputError: If it is no checkpoint, holds anything but tensors and plain values, or
+            needs the package ``safetensors``, which is not installed.
     """
     path = Path(path).expanduser()
     if not path.is_file():
         raise WeakTrMissingFileError(f'{path}: no such checkpoint')
     try:
-        if zipfile.is_zipfile(path):
-            _refuse_script(path)
-        content = torch.load(
-            path, map_location=map_location, pickle_module=_restricted_pickle(), weights_only=False
-        )
+        content = _reader(path)(path, map_location)
+    except WeakTrError:
+        raise
     except Exception as error:  # what arbitrary bytes raise is arbitrary, too
         reason = (str(error).strip() or repr(error)).splitlines()[0].split('. ')[0]
         raise WeakTrInputError(
@@ -104,6 +106,50 @@ def load_file(path: str | os.PathLike, map_location: Any = 'cpu') -> Any:
     return content
 
 
+def _reader(path: Path) -> Callable[[Path, Any], Any]:
+    """Which of the readers a file needs, by its first bytes or the names in its archive."""
+    if zipfile.is_zipfile(path):
+        with zipfile.ZipFile(path) as archive:
+            names = archive.namelist()
+        return _read_arrays if any(name.endswith('.npy') for name in names) else _read_torch
+    with path.open('rb') as file:
+        start = file.read(9)
+    if len(start) == 9 and start.endswith(b'{'):
+        (header,) = struct.unpack('<Q', start[:8])
+        return _read_safetensors if 0 < header < path.stat().st_size else _read_torch
+    return _read_torch
+
+
+def _read_torch(path: Path, map_location: Any) -> Any:
+    if zipfile.is_zipfile(path):
+        _refuse_script(path)
+    return torch.load(
+        path, map_location=map_location, pickle_module=_restricted_pickle(), weights_only=False
+    )
+
+
+def _read_arrays(path: Path, map_location: Any) -> dict[str, Any]:
+    with np.load(path, allow_pickle=False) as arrays:
+        state = {
+            name: torch.from_numpy(arrays[name]).to(map_location or 'cpu') for name in arrays.files
+        }
+    return dict(state_dict=state, meta={})
+
+
+def _read_safetensors(path: Path, map_location: Any) -> dict[str, Any]:
+    try:
+        from safetensors import safe_open
+    except ImportError:
+        raise WeakTrInputError(
+            f'{path}: safetensors files need a package of that name: pip install safetensors'
+        ) from None
+    with safe_open(path, framework='pt', device='cpu') as file:
+        names = file.keys()
+        state = {name: file.get_tensor(name).to(map_location or 'cpu') for name in names}
+        metadata = file.metadata() or {}
+    return dict(state_dict=state, meta=json.loads(metadata.get(META_KEY, '{}')))
+
+
 def _refuse_script(path: Path) -> None:
     """PyTorch hands TorchScript archives to another, unrestricted reader."""
     with zipfile.ZipFile(path) as archive:
@@ -111,15 +157,19 @@ def _refuse_script(path: Path) -> None:
             raise pickle.UnpicklingError('it is a TorchScript program')
 
 
-@CheckpointLoader.register_scheme(prefixes='', force=True)
-def load_from_local(filename: str, map_location: Any = None) -> Any:
-    """mmengine's reader of local checkpoints, by :func:`load_file`."""
-    return load_file(filename, map_location)
+def use_safe_readers() -> None:
+    """Puts these readers in the place of mmengine's, for files and http(s) addresses.
+
+    The command lines, the pipeline and :class:`WeakTrInferencer` call it. It is valid for the rest
+    of the process and for every package that reads checkpoints by way of mmengine.
+    """
+    register = CheckpointLoader.register_scheme
+    register(prefixes='', loader=load_file, force=True)
+    register(prefixes=('http://', 'https://'), loader=load_from_http, force=True)
 
 
-@CheckpointLoader.register_scheme(prefixes=('http://', 'https://'), force=True)
 def load_from_http(url: str, map_location: Any = None, model_dir: str | None = None) -> Any:
-    """mmengine's reader of checkpoints behind an address, by :func:`load_file`.
+    """Downloads and reads a checkpoint.
 
     Args:
         url: The address. A name such as ``resnet-0123abcd.pth`` states the start of the content's
@@ -130,14 +180,4 @@ def load_from_http(url: str, map_location: Any = None, model_dir: str | None = N
     Raises:
         WeakTrInputError: As :func:`load_file`, or if it cannot be downloaded.
     """
-    name = Path(urlparse(url).path).name
-    path = Path(model_dir or os.path.join(torch.hub.get_dir(), 'checkpoints')) / name
-    if int(os.environ.get('LOCAL_RANK', 0)) == 0 and not path.is_file():
-        path.parent.mkdir(parents=True, exist_ok=True)
-        found = _HASH.search(name)
-        try:
-            torch.hub.download_url_to_file(url, str(path), found and found[1])
-        except (OSError, RuntimeError, ValueError) as error:
-            raise WeakTrInputError(f'{url}: cannot be downloaded: {error}') from error
-    barrier()
-    return load_file(path, map_location)
+    return load_file(locate(url, model_dir), map_location)

@@ -5,10 +5,11 @@ from __future__ import annotations
 import os.path as osp
 from collections.abc import Iterator, Mapping
 
-import torch
 from mmengine.config import Config
+from mmengine.registry import DefaultScope
+from mmseg.registry import MODELS
 
-from ..checkpoints.safe_load import load_file
+from ..checkpoints import load_state_dict, read_encoder
 from .problems import Report
 
 #: Parameter -> (dimension of the classes, whether the background is one of them). A class token of
@@ -48,7 +49,8 @@ def check_class_counts(model: Mapping, where: str, num_classes: int, report: Rep
 def check_checkpoints(cfg: Config, where: str, num_classes: int, report: Report) -> None:
     """Compare the classes in the checkpoints that a config names with the data.
 
-    Files behind a URL are left alone. Checkpoints are read as tensors only.
+    Files behind a URL are left alone, but what an encoder starts from (``WeakTrPretrained``) is
+    downloaded if need be and compared with the encoder. Checkpoints are read as tensors only.
 
     Args:
         cfg: Config of one stage.
@@ -68,6 +70,29 @@ def check_checkpoints(cfg: Config, where: str, num_classes: int, report: Report)
             report.error('checkpoint', path, error)
             continue
         _check_shapes(path, shapes, num_classes, 'cam_head' in cfg.model, report)
+    if not cfg.get('retrain_from_cam_vit'):
+        _check_encoders(cfg.get('model'), f'{where}model', report)
+
+
+def _check_encoders(model: object, where: str, report: Report) -> None:
+    """Report encoders that cannot start from what their ``init_cfg`` names."""
+    for part in _parts_with_weights(model):
+        checkpoint = part['init_cfg'].get('checkpoint')
+        try:
+            with DefaultScope.overwrite_default_scope('mmseg'):
+                backbone = MODELS.build({k: v for k, v in part.items() if k != 'init_cfg'})
+            read_encoder(checkpoint, backbone)
+        except (OSError, ValueError, TypeError, AssertionError) as error:
+            report.error('checkpoint', f'{where}.backbone.init_cfg.checkpoint', error)
+
+
+def _parts_with_weights(node: object) -> Iterator[Mapping]:
+    if isinstance(node, Mapping):
+        init = node.get('init_cfg')
+        if isinstance(init, Mapping) and init.get('type') == 'WeakTrPretrained':
+            yield node
+        for child in node.values():
+            yield from _parts_with_weights(child)
 
 
 def read_shapes(path: str) -> dict[str, tuple[int, ...]]:
@@ -76,12 +101,7 @@ def read_shapes(path: str) -> dict[str, tuple[int, ...]]:
     Raises:
         ValueError: If the file is no checkpoint of tensors.
     """
-    content = load_file(path)
-    for key in ('state_dict', 'model'):
-        content = content.get(key, content) if isinstance(content, Mapping) else content
-    if not isinstance(content, Mapping):
-        raise ValueError(f'expected parameters by name, got {type(content).__name__}')
-    return {k: tuple(v.shape) for k, v in content.items() if isinstance(v, torch.Tensor)}
+    return {name: tuple(tensor.shape) for name, tensor in load_state_dict(path).items()}
 
 
 def _check_shapes(

@@ -1,6 +1,5 @@
 """How training runs: loops, schedules, hooks, seeds, signals, checkpoints on disk."""
 
-from ..checkpoints import safe_load  # noqa: F401 - its readers take the place of mmengine's
 from .epoch_loop import WeakTrEpochLoop
 from .frozen_cam_loop import WeakTrFrozenCAMLoop
 from .frozen_segmentor_loop import WeakTrFrozenSegmentorLoop

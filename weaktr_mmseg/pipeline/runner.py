@@ -16,6 +16,7 @@ from mmengine.registry import init_default_scope
 from mmengine.runner import Runner
 from mmseg.registry import RUNNERS
 
+from ..checkpoints import use_safe_readers
 from ..data_check import ERROR, WARNING
 from ..data_check.check_data import check_data
 from ..datasets.listing_cache import listed_once
@@ -66,6 +67,7 @@ class WeakTrRunner:
     """
 
     def __init__(self, cfg: Config) -> None:
+        use_safe_readers()
         self.cfg = stages.resolve_pipeline(cfg)
         self.work_dir = Path(os.path.abspath(cfg.work_dir))  # as mmengine writes it, without '..'
         self.cfg.work_dir = str(self.work_dir)

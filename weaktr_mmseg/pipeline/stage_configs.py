@@ -160,9 +160,7 @@ def retraining_config(cfg: Config, initial_vit: str | None = None) -> Config:
     for transform in find_configs(stage.train_dataloader, 'LoadPseudoLabel'):
         transform['folder'] = folder
     if initial_vit is not None:
-        stage.model.backbone.init_cfg = dict(
-            type='Pretrained', checkpoint=initial_vit, prefix='backbone.'
-        )
+        stage.model.backbone.init_cfg = dict(type='WeakTrPretrained', checkpoint=initial_vit)
     return stage
 
 

@@ -11,6 +11,7 @@ from mmengine.config import Config
 from mmengine.registry import DefaultScope
 from mmseg.registry import DATASETS
 
+from ..utils.files import file_digest
 from . import stage_configs as stages
 from .run_state import UPSTREAM
 
@@ -87,15 +88,6 @@ def evaluation_inputs(cfg: Config, checkpoint: str) -> dict[str, Any]:
     return _inputs(cfg, _choose(stage, TEST_KEYS), checkpoint=checkpoint)
 
 
-def file_digest(path: str | Path) -> str:
-    """SHA-256 of a file's content, in hexadecimal."""
-    digest = hashlib.sha256()
-    with Path(path).open('rb') as file:
-        while block := file.read(1 << 20):
-            digest.update(block)
-    return digest.hexdigest()
-
-
 def digest(value: Any) -> str:
     """SHA-256 of a plain value, in hexadecimal."""
     return hashlib.sha256(json.dumps(value, sort_keys=True).encode()).hexdigest()
@@ -155,6 +147,10 @@ def _manifest(dataset: dict[str, Any]) -> dict[str, Any]:
 
 def _weights(config: dict[str, Any]) -> dict[str, str]:
     """Digests of the files that training starts from."""
-    paths = [found.get('checkpoint') for found in stages.find_configs(config, 'Pretrained')]
+    paths = [
+        found.get('checkpoint')
+        for kind in ('Pretrained', 'WeakTrPretrained')
+        for found in stages.find_configs(config, kind)
+    ]
     paths.append(config.get('load_from'))
     return {path: file_digest(path) for path in paths if path and Path(path).is_file()}

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 import json
 import os
 import re
@@ -77,6 +78,15 @@ def write_json(path: str | Path, content: dict[str, Any]) -> None:
     """Writes JSON atomically, in UTF-8."""
     with atomic_path(path) as temporary:
         temporary.write_text(json.dumps(content, indent=2) + '\n', encoding='utf-8')
+
+
+def file_digest(path: str | os.PathLike) -> str:
+    """SHA-256 of a file's content, in hexadecimal."""
+    digest = hashlib.sha256()
+    with Path(path).open('rb') as file:
+        while block := file.read(1 << 20):
+            digest.update(block)
+    return digest.hexdigest()
 
 
 def _umask() -> int:

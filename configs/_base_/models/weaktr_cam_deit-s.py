@@ -1,6 +1,4 @@
 # CAM network as published: DeiT-S/16 with a class token per class, adaptive attention fusion.
-# Start: tools/convert_checkpoint.py deit_small_patch16_224-cd65a155.pth \
-#            checkpoints/deit-s_voc_cam.pth --cam-classes 20
 num_classes = 20  # foreground classes of VOC
 data_preprocessor = dict(
     type='WeakTrDataPreprocessor',
@@ -20,7 +18,6 @@ model = dict(
         drop_path_rate=0.1,
         norm_cfg=dict(type='LN', eps=1e-6),
         fusion=dict(type='AdaptiveAttentionFusion'),  # as published: reductions of 8, max
-        init_cfg=dict(
-            type='Pretrained', checkpoint='checkpoints/deit-s_voc_cam.pth', prefix='backbone.')),
+        init_cfg=dict(type='WeakTrPretrained', checkpoint='deit-s')),  # docs/weights.md
     cam_head=dict(type='WeakTrCAMHead', in_channels=384, num_classes=num_classes),
     test_cfg=dict(coarse=True))

@@ -1,5 +1,4 @@
 # Segmentor with EVA-02-S: rotary positions and SwiGLU.
-# Start: tools/convert_checkpoint.py eva02_S_pt_in21k_p14.pt checkpoints/eva02-s.pth
 _base_ = './weaktr_segmenter_vit-s.py'
 data_preprocessor = dict(  # CLIP's, rounded as in the original
     mean=[122.77, 116.75, 104.09], std=[68.50, 66.63, 70.32])
@@ -9,4 +8,4 @@ model = dict(
         type='WeakTrEVA02',
         arch='small',
         interpolate_mode='bilinear',
-        init_cfg=dict(checkpoint='checkpoints/eva02-s.pth')))
+        init_cfg=dict(checkpoint='eva02-s')))

@@ -1,5 +1,4 @@
 # Segmentor as published, with the AugReg ViT-S/16 fine-tuned at 384 px.
-# Start: tools/convert_checkpoint.py S_16-i21k-300ep-...-res_384.npz checkpoints/vit-s_augreg.pth
 num_classes = 21  # VOC with background
 data_preprocessor = dict(
     type='SegDataPreProcessor',
@@ -21,8 +20,7 @@ model = dict(
         norm_cfg=dict(type='LN', eps=1e-5),  # Segmenter's, also for published weights of 1e-6
         out_type='featmap',
         interpolate_mode='bicubic',  # of the position grid, from 384 to 480 px; AugReg alone
-        init_cfg=dict(
-            type='Pretrained', checkpoint='checkpoints/vit-s_augreg.pth', prefix='backbone.')),
+        init_cfg=dict(type='WeakTrPretrained', checkpoint='vit-s-augreg')),  # docs/weights.md
     decode_head=dict(
         type='WeakTrGradientClippingHead',
         patch_size=16,

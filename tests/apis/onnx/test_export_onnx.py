@@ -218,4 +218,4 @@ def test_tool_names_a_missing_checkpoint_in_one_line(tmp_path):
         [sys.executable, *command, str(tmp_path / 'o')], capture_output=True, text=True, cwd=ROOT
     )
     assert result.returncode == 2
-    assert result.stderr.strip().splitlines()[-1] == 'error: checkpoint absent.pth: no such file'
+    assert result.stderr.strip().splitlines()[-1] == 'error: absent.pth: no such checkpoint'

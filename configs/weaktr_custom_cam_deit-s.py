@@ -1,12 +1,12 @@
-# Your own data, stage 1 alone, with DINOv2-S/14.
+# Your own data, stage 1 alone, with DeiT-S/16.
 _base_ = [
-    '_base_/default_runtime.py', '_base_/models/weaktr_cam_dinov2-s.py',
+    '_base_/default_runtime.py', '_base_/models/weaktr_cam_deit-s.py',
     '_base_/datasets/custom_cam.py', '_base_/schedules/weaktr_cam.py'
 ]
 from weaktr_mmseg.datasets.label_sources.class_discovery import discover_classes  # noqa: E402
 
 num_classes = len(discover_classes(_base_.custom_root)) - 1  # foreground classes of your labels
-work_dir = 'work_dirs/weaktr_custom/cam_dinov2-s'
+work_dir = 'work_dirs/weaktr_custom/cam_deit-s'
 model = dict(
     backbone=dict(num_classes=num_classes), cam_head=dict(num_classes=num_classes))
 default_hooks = dict(  # without any pixel label

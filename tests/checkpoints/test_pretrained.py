@@ -1,0 +1,301 @@
+"""Encoders of both stages start from every published layout, in every container, as it is."""
+
+from __future__ import annotations
+
+import os
+import re
+from pathlib import Path
+
+import pytest
+import torch
+import torch.nn.functional as F
+from mmengine.registry import init_default_scope
+from mmseg.registry import MODELS
+from stand_ins import ARCH, DEPTH, LAYOUTS, OF_NAME, WIDTH, backbone_cfg, save, stand_in
+
+import weaktr_mmseg  # noqa: F401
+from weaktr_mmseg.checkpoints import PUBLISHED, encoder_state
+from weaktr_mmseg.checkpoints.encoders import FOREIGN
+from weaktr_mmseg.pipeline.warm_start import encoder_state as encoder_of_cam_stage
+from weaktr_mmseg.utils.errors import WeakTrInputError
+
+CONTAINERS = ('.pth', '.npz', '.safetensors')
+STAGES = ('cam', 'retrain', 'mmpretrain')
+FRESH = 'attention_fusion.'
+
+
+def start(cfg: dict, checkpoint: Path | str) -> torch.nn.Module:
+    """Builds and initialises an encoder as mmengine does."""
+    init_default_scope('mmseg')
+    torch.manual_seed(0)
+    backbone = MODELS.build(
+        dict(cfg, init_cfg=dict(type='WeakTrPretrained', checkpoint=str(checkpoint)))
+    )
+    backbone.init_weights()
+    return backbone
+
+
+def stages_of(layout: str) -> tuple[str, ...]:
+    if 'eva02' in layout:
+        return ('retrain',)
+    return ('cam',) if 'registers' in layout else STAGES
+
+
+CASES = [(layout, stage) for layout in LAYOUTS for stage in stages_of(layout)]
+
+
+@pytest.mark.parametrize('container', CONTAINERS)
+@pytest.mark.parametrize(('layout', 'stage'), CASES)
+def test_every_parameter_comes_from_the_file(tmp_path, layout, stage, container):
+    pytest.importorskip('safetensors')
+    state = stand_in(layout)
+    backbone = start(backbone_cfg(layout, stage), save(state, tmp_path / f'x{container}'))
+
+    expected = encoder_state(state)
+    for name, parameter in backbone.named_parameters():
+        if name.startswith(FRESH):
+            continue
+        value = expected[name]
+        if name in ('cls_token', 'pos_embed') and stage == 'cam':
+            assert (parameter[:, :5] == value[:, :1]).all(), name
+            parameter, value = parameter[:, 5:], value[:, 1:]
+        assert torch.equal(parameter, value), name
+    assert backbone(torch.randn(1, 3, 64, 64)) is not None
+
+
+# Where a few parameters must come from, by hand: our name -> theirs, joined along the outputs.
+ORIGINS = {
+    'deit': {
+        'layers.1.attn.qkv.weight': ['blocks.1.attn.qkv.weight'],
+        'layers.1.ffn.layers.0.0.bias': ['blocks.1.mlp.fc1.bias'],
+        'ln1.weight': ['norm.weight'],
+    },
+    'dinov2_registers': {
+        'register_tokens': ['register_tokens'],
+        'layers.1.attn.gamma1.weight': ['blocks.1.ls1.gamma'],
+        'layers.1.ffn.gamma2.weight': ['blocks.1.ls2.gamma'],
+    },
+    'timm_dinov2_registers': {'register_tokens': ['reg_token'], 'cls_token': ['cls_token']},
+    'eva02_base': {
+        'layers.1.attn.qkv.weight': [f'blocks.1.attn.{part}_proj.weight' for part in 'qkv'],
+        'layers.1.attn.v_bias': ['blocks.1.attn.v_bias'],
+        'layers.1.mlp.w12.bias': ['blocks.1.mlp.w1.bias', 'blocks.1.mlp.w2.bias'],
+        'layers.1.mlp.norm.weight': ['blocks.1.mlp.ffn_ln.weight'],
+        'ln1.bias': ['norm.bias'],
+    },
+    'timm_eva02_base': {
+        'layers.0.attn.q_bias': ['blocks.0.attn.q_proj.bias'],
+        'layers.0.mlp.w12.weight': [f'blocks.0.mlp.fc1_{part}.weight' for part in 'gx'],
+        'layers.0.mlp.w3.weight': ['blocks.0.mlp.fc2.weight'],
+        'layers.0.mlp.norm.bias': ['blocks.0.mlp.norm.bias'],
+        'ln1.weight': ['fc_norm.weight'],
+    },
+    'timm_eva02_small': {'layers.0.mlp.w12.weight': ['blocks.0.mlp.fc1.weight']},
+    'hf_vit': {
+        'cls_token': ['vit.embeddings.cls_token'],
+        'pos_embed': ['vit.embeddings.position_embeddings'],
+        'layers.1.attn.qkv.bias': [
+            f'vit.encoder.layer.1.attention.attention.{part}.bias'
+            for part in ('query', 'key', 'value')
+        ],
+        'layers.1.attn.proj.weight': ['vit.encoder.layer.1.attention.output.dense.weight'],
+        'layers.1.ln1.weight': ['vit.encoder.layer.1.layernorm_before.weight'],
+        'layers.1.ln2.bias': ['vit.encoder.layer.1.layernorm_after.bias'],
+        'layers.1.ffn.layers.0.0.weight': ['vit.encoder.layer.1.intermediate.dense.weight'],
+        'layers.1.ffn.layers.1.weight': ['vit.encoder.layer.1.output.dense.weight'],
+        'ln1.bias': ['vit.layernorm.bias'],
+    },
+    'hf_dinov2': {
+        'layers.0.attn.gamma1.weight': ['encoder.layer.0.layer_scale1.lambda1'],
+        'layers.0.ffn.gamma2.weight': ['encoder.layer.0.layer_scale2.lambda1'],
+        'layers.0.ln1.weight': ['encoder.layer.0.norm1.weight'],
+        'layers.0.ln2.weight': ['encoder.layer.0.norm2.weight'],
+        'layers.0.ffn.layers.0.0.weight': ['encoder.layer.0.mlp.fc1.weight'],
+    },
+    'hf_dinov2_registers': {'register_tokens': ['embeddings.register_tokens']},
+}
+
+
+@pytest.mark.parametrize(
+    ('layout', 'ours'), [(layout, name) for layout, names in ORIGINS.items() for name in names]
+)
+def test_origin_of_parameters(layout, ours):
+    state = stand_in(layout)
+    expected = torch.cat([state[name] for name in ORIGINS[layout][ours]])
+    assert torch.equal(encoder_state(state)[ours], expected)
+
+
+@pytest.mark.parametrize('layout', ['deit_distilled', 'hf_deit_distilled'])
+def test_the_distillation_token_and_its_position_are_left_out(layout):
+    state = stand_in(layout)
+    position = next(value for name, value in state.items() if 'pos' in name)
+    expected = torch.cat((position[:, :1], position[:, 2:]), dim=1)
+    assert torch.equal(encoder_state(state)['pos_embed'], expected)
+
+
+def test_registers_of_timm_have_the_position_of_the_class_in_its_token():
+    state = stand_in('timm_dinov2_registers')
+    position = encoder_state(state)['pos_embed']
+    assert not position[:, 0].any()
+    assert torch.equal(position[:, 1:], state['pos_embed'])
+
+
+@pytest.mark.parametrize('name', PUBLISHED)
+def test_every_name_has_a_stand_in_of_its_layout(tmp_path, monkeypatch, name):
+    monkeypatch.setattr(torch.hub, 'get_dir', lambda: str(tmp_path))
+    layout, entry = OF_NAME[name], PUBLISHED[name]
+    path = tmp_path / 'checkpoints' / entry.url.rpartition('/')[2]
+    path.parent.mkdir()
+    save(stand_in(layout, entry.grid, entry.patch), path)
+    monkeypatch.setitem(PUBLISHED, name, entry.__class__(entry.url, entry.arch, 1, 1))  # no SHA-256
+    for stage in stages_of(layout):
+        backbone = start(backbone_cfg(layout, stage), name)
+        assert backbone.patch_embed.projection.weight.shape[-1] == 16
+        assert backbone.pos_embed.size(1) == (5 if stage == 'cam' else 1) + 16
+
+
+def test_kernel_is_resized_bicubically_and_the_grid_as_the_network_says(tmp_path):
+    state = stand_in('dinov2', grid=5, patch=14)
+    path = save(state, tmp_path / 'x.pth')
+    grid = state['pos_embed'][:, 1:].transpose(1, 2).unflatten(2, (5, 5))
+    for mode in ('bilinear', 'bicubic'):
+        cfg = backbone_cfg('dinov2', 'retrain', interpolate_mode=mode)
+        backbone = start(cfg, path)
+        resized = F.interpolate(grid, (4, 4), mode=mode, align_corners=False)
+        torch.testing.assert_close(backbone.pos_embed[:, 1:], resized.flatten(2).transpose(1, 2))
+    kernel = F.interpolate(
+        state['patch_embed.proj.weight'], (16, 16), mode='bicubic', align_corners=False
+    )
+    assert torch.equal(backbone.patch_embed.projection.weight, kernel)
+
+
+def test_patches_of_14_px_stay_as_they_are(tmp_path):
+    state = stand_in('dinov2', grid=5, patch=14)
+    cfg = backbone_cfg('dinov2', 'cam', img_size=70, patch_size=14)
+    backbone = start(cfg, save(state, tmp_path / 'x.pth'))
+    kernel = backbone.patch_embed.projection.weight
+    assert torch.equal(kernel, state['patch_embed.proj.weight'])
+    assert torch.equal(backbone.pos_embed[:, 5:], state['pos_embed'][:, 1:])
+
+
+def test_encoders_added_from_outside(tmp_path, monkeypatch):
+    def to_timm(state):
+        return {name.removeprefix('student.'): value for name, value in state.items()}
+
+    monkeypatch.setitem(FOREIGN, 'student.patch_embed.proj.weight', to_timm)
+    state = stand_in('deit')
+    path = save({f'student.{name}': value for name, value in state.items()}, tmp_path / 'x.pth')
+    backbone = start(backbone_cfg('deit', 'cam'), path)
+    assert torch.equal(backbone.layers[1].attn.proj.bias, state['blocks.1.attn.proj.bias'])
+
+
+def test_the_page_lists_every_name_with_its_encoder():
+    page = (Path(__file__).parents[2] / 'docs/weights.md').read_text(encoding='utf-8')
+    rows = [row.split(' | ') for row in page.splitlines() if row.startswith('| `')]
+    listed = {
+        name: (arch, row[3], row[4])
+        for row in rows[:5]
+        for name, arch in zip(re.findall('`(.*?)`', row[0]), re.findall('`(.*?)`', row[2]))
+    }
+    assert listed == {
+        name: (entry.arch, str(entry.patch), f'{entry.grid} x {entry.grid}')
+        for name, entry in PUBLISHED.items()
+    }
+
+
+@pytest.mark.parametrize('final_norm', [True, False])
+def test_the_encoder_of_a_cam_stage_starts_a_segmentor_of_another_patch(tmp_path, final_norm):
+    init_default_scope('mmseg')
+    cfg = backbone_cfg('dinov2', 'cam', img_size=70, patch_size=14, final_norm=final_norm)
+    cam = {f'backbone.{name}': value for name, value in MODELS.build(cfg).state_dict().items()}
+    encoder = encoder_of_cam_stage(cam)
+    segmentor = start(backbone_cfg('dinov2', 'retrain'), save(encoder, tmp_path / 'x.pth'))
+    weight = 'layers.1.attn.qkv.weight'
+    assert torch.equal(segmentor.state_dict()[weight], cam[f'backbone.{weight}'])
+    assert segmentor.patch_embed.projection.weight.shape[-1] == 16
+
+
+FAULTS = {
+    'other width': (
+        dict(width=48),
+        {},
+        'expected an encoder of width 24 with 2 layers, got width 48',
+    ),
+    'other depth': (
+        {},
+        dict(arch=dict(ARCH, num_layers=3)),
+        'with 3 layers, got .* 2 layers; .*arch',
+    ),
+    'other MLP': ({}, dict(arch=dict(ARCH, feedforward_channels=8)), r'expected \(8, 24\), got'),
+    'no LayerScale': (
+        {},
+        dict(layer_scale_init_value=1e-5),
+        r'lacks .*gamma.*\(LayerScale of DINOv2',
+    ),
+}
+
+
+@pytest.mark.parametrize('fault', FAULTS)
+def test_what_does_not_fit_is_one_line_with_the_file(tmp_path, fault):
+    sizes, options, message = FAULTS[fault]
+    path = save(stand_in('deit', **sizes), tmp_path / 'x.pth')
+    with pytest.raises(WeakTrInputError, match=rf'x\.pth: .*{message}') as caught:
+        start(backbone_cfg('deit', 'retrain', **options), path)
+    assert '\n' not in str(caught.value)
+
+
+def test_layer_scale_without_a_place_is_named(tmp_path):
+    path = save(stand_in('dinov2'), tmp_path / 'x.pth')
+    with pytest.raises(WeakTrInputError, match=r'no place for .*gamma.* and \d+ more|gamma'):
+        start(backbone_cfg('deit', 'cam'), path)
+
+
+def test_checkpoints_of_a_whole_network_are_refused(tmp_path):
+    init_default_scope('mmseg')
+    backbone = MODELS.build(backbone_cfg('deit', 'cam'))
+    state = {f'backbone.{name}': value for name, value in backbone.state_dict().items()}
+    state['cam_head.classifier.weight'] = torch.zeros(5, WIDTH, 3, 3)
+    path = save(state, tmp_path / 'x.pth')
+    with pytest.raises(WeakTrInputError, match=r'x\.pth: is the CAM stage .*loaded with load_from'):
+        start(backbone_cfg('deit', 'retrain'), path)
+
+
+@pytest.mark.parametrize('container', CONTAINERS)
+def test_truncated_files_and_unknown_layouts(tmp_path, container):
+    pytest.importorskip('safetensors')
+    path = save(stand_in('deit'), tmp_path / f'x{container}')
+    path.write_bytes(path.read_bytes()[:-2000])
+    with pytest.raises(WeakTrInputError, match=rf'x\{container}: refused, only tensors'):
+        start(backbone_cfg('deit', 'cam'), path)
+    save({'conv1.weight': torch.zeros(1)}, path)
+    with pytest.raises(WeakTrInputError, match=rf'x\{container}: unknown layout.*: conv1\.weight'):
+        start(backbone_cfg('deit', 'cam'), path)
+
+
+def test_surplus_and_missing_parameters_are_named(tmp_path):
+    for layout in LAYOUTS:
+        state = stand_in(layout)
+        removed = next(name for name in state if f'{DEPTH - 1}' in name and 'norm' in name.lower())
+        del state[removed]
+        path = save({**state, 'surplus.weight': torch.zeros(1)}, tmp_path / f'{layout}.pth')
+        with pytest.raises(
+            WeakTrInputError, match=rf'{layout}\.pth: looks like .*surplus'
+        ) as caught:
+            start(backbone_cfg(layout, stages_of(layout)[0]), path)
+        assert 'missing' in str(caught.value)
+
+
+@pytest.mark.skipif('WEAKTR_DINOV2_S' not in os.environ, reason='WEAKTR_DINOV2_S names no file')
+@pytest.mark.parametrize('stage', ['cam', 'retrain'])
+def test_both_stages_start_from_the_real_dinov2(stage):
+    path = os.environ['WEAKTR_DINOV2_S']
+    options = dict(arch='dinov2-small', img_size=224 if stage == 'cam' else 480)
+    backbone = start(backbone_cfg('dinov2', stage, **options), path)
+    backbone.eval()
+    state = torch.load(path, weights_only=True)
+    assert torch.equal(backbone.layers[11].attn.qkv.weight, state['blocks.11.attn.qkv.weight'])
+    assert torch.equal(backbone.ln1.weight, state['norm.weight'])
+    with torch.no_grad():
+        features = backbone(torch.randn(1, 3, 224, 224))
+    tokens = features.class_tokens if stage == 'cam' else features[0]
+    assert tokens.isfinite().all()
