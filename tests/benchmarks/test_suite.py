@@ -4,8 +4,13 @@ import json
 import sys
 from pathlib import Path
 
+import numpy as np
 import pytest
 import torch
+from mmengine.config import Config
+from mmengine.dataset import Compose, pseudo_collate
+from mmengine.registry import init_default_scope
+from mmseg.registry import MODELS
 
 from weaktr_mmseg.models import WeakTrCAMSegmentor
 
@@ -14,8 +19,10 @@ sys.path.insert(0, str(Path(__file__).parents[2] / 'tools/benchmarks'))
 from suite.case import Case, Result
 from suite.measure import measure
 from suite.plain_cam import plain_forward
+from suite.plain_tta import plain_scores
 from suite.report import table, write_json
 
+CONFIGS = Path(__file__).parents[2] / 'configs'
 CPU = torch.device('cpu')
 
 
@@ -54,6 +61,32 @@ def test_baseline_computes_the_same_network():
 
     torch.testing.assert_close(plain.fine, maps.fine, rtol=1e-5, atol=1e-5)
     torch.testing.assert_close(plain.cls, segmentor.cam_head.class_token_logits(features))
+
+
+@torch.no_grad()
+def test_plain_evaluation_computes_the_same_scores():
+    cfg = Config.fromfile(CONFIGS / 'weaktr_voc_deit-s.py')
+    cfg.model.backbone.update(
+        arch=dict(embed_dims=16, num_layers=1, num_heads=2, feedforward_channels=32),
+        img_size=48,
+        init_cfg=None,
+    )
+    cfg.model.decode_head.update(in_channels=16, channels=16, embed_dims=16, num_heads=1)
+    cfg.model.test_cfg.update(crop_size=(48, 48), stride=(32, 32))
+    init_default_scope('mmseg')
+    model = MODELS.build({**cfg.tta_model, 'crf': None, 'module': cfg.model}).eval()
+    for parameter in model.parameters():
+        parameter.normal_(std=0.4, generator=torch.manual_seed(0))
+    for step, ratio in zip(cfg.tta_pipeline[1].transforms[0], cfg.tta_ratios):
+        step.scale = (int(8 * 52 * ratio), int(52 * ratio))
+    photo = np.random.default_rng(0).integers(0, 256, (37, 50, 3), dtype=np.uint8)
+    loaded = dict(img=photo.copy(), ori_shape=(37, 50), img_path='', seg_fields=[])
+    batch = pseudo_collate([Compose(cfg.tta_pipeline[1:])(loaded)])
+
+    (scores,) = model.scores(batch)
+
+    plain = plain_scores(model.module, photo, cfg.tta_ratios, 52, window=48, stride=32)
+    torch.testing.assert_close(plain, scores, rtol=0, atol=1e-4)
 
 
 @pytest.mark.skipif(sys.platform != 'linux', reason='memory is read from /proc')

@@ -2,6 +2,6 @@
 
 import weaktr_mmseg  # noqa: F401
 
-from . import cam_cases, label_cases, retrain_cases
+from . import cam_cases, label_cases, retrain_cases, tta_cases
 
-CASES = [*cam_cases.CASES, *retrain_cases.CASES, *label_cases.CASES]
+CASES = [*cam_cases.CASES, *retrain_cases.CASES, *label_cases.CASES, *tta_cases.CASES]
