@@ -163,6 +163,18 @@ def test_two_training_steps_and_one_prediction(leaf, data_root, tmp_path):
         assert sample.seg_logits.shape == SIZE[::-1]
 
 
+@pytest.mark.parametrize('data', ['voc', 'coco'])
+def test_oracle_leaves_choose_the_epoch_by_masks(data, data_root, tmp_path):
+    cfg = load_small(f'weaktr_{data}_cam_oracle.py', data_root, tmp_path)
+    assert cfg.val_dataloader.dataset.get('indices') == {'voc': None, 'coco': 1250}[data]
+    assert cfg.val_dataloader.dataset.get('split', 'train') == 'train'
+    cfg.train_cfg.val_interval = 1
+
+    Runner.from_cfg(cfg).train()
+
+    assert list(tmp_path.glob('best_cam_fused_miou_oracle_*.pth'))
+
+
 @pytest.mark.parametrize('leaf', [leaf for leaf in LEAVES if leaf.endswith('_tta.py')])
 def test_test_time_augmentation(leaf, data_root, tmp_path):
     runner = Runner.from_cfg(load_small(leaf, data_root, tmp_path))

@@ -74,7 +74,7 @@ def test_plain_evaluation_computes_the_same_scores():
     cfg.model.decode_head.update(in_channels=16, channels=16, embed_dims=16, num_heads=1)
     cfg.model.test_cfg.update(crop_size=(48, 48), stride=(32, 32))
     init_default_scope('mmseg')
-    model = MODELS.build({**cfg.tta_model, 'crf': None, 'module': cfg.model}).eval()
+    model = MODELS.build({**cfg.tta_model, 'refine': None, 'module': cfg.model}).eval()
     for parameter in model.parameters():
         parameter.normal_(std=0.4, generator=torch.manual_seed(0))
     for step, ratio in zip(cfg.tta_pipeline[1].transforms[0], cfg.tta_ratios):

@@ -17,6 +17,6 @@ param_scheduler = [
         by_epoch=True)
 ]
 auto_scale_lr = dict(enable=True, base_batch_size=64)  # lr follows batch_size, of all GPUs
-train_cfg = dict(type='WeakTrEpochLoop', max_epochs=max_epochs, val_interval=10)
+train_cfg = dict(type='WeakTrEpochLoop', max_epochs=max_epochs, val_interval=1)
 val_cfg = dict(type='ValLoop')
 test_cfg = dict(type='TestLoop')

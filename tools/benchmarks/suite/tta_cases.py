@@ -1,4 +1,4 @@
-"""The published evaluation of one photograph, without its CRF, beside a plain form of it."""
+"""The published evaluation of one photograph, without its refinement, beside a plain form of it."""
 
 from __future__ import annotations
 
@@ -8,6 +8,7 @@ import numpy as np
 import torch
 from mmengine.config import Config
 from mmengine.dataset import Compose, pseudo_collate
+from mmengine.registry import init_default_scope
 from mmseg.registry import MODELS
 
 from .case import Case, Run
@@ -25,9 +26,10 @@ def _photo() -> np.ndarray:
 
 def ours(device: torch.device) -> Run:
     """Test pipeline behind the loading of the file, and the test-time model of the config."""
+    init_default_scope('mmseg')
     cfg = Config.fromfile(CONFIG)
     cfg.model.backbone.init_cfg = None
-    model = MODELS.build({**cfg.tta_model, 'crf': None, 'module': cfg.model}).to(device).eval()
+    model = MODELS.build({**cfg.tta_model, 'refine': None, 'module': cfg.model}).to(device).eval()
     pipeline = Compose(cfg.tta_pipeline[1:])
     photo = _photo()
 
@@ -42,6 +44,7 @@ def ours(device: torch.device) -> Run:
 
 def plain(device: torch.device) -> Run:
     """The same of stock modules, both readouts in one run as in the original."""
+    init_default_scope('mmseg')
     cfg = Config.fromfile(CONFIG)
     model = build_stock(device).eval()
     model.data_preprocessor = MODELS.build(cfg.model.data_preprocessor).to(device)

@@ -137,8 +137,8 @@ class WeakTrSegmentor(EncoderDecoder):
     def slide_inference(self, inputs: Tensor, batch_img_metas: list[dict]) -> Tensor:
         """Averages the logits of overlapping windows, each of which the network sees alone.
 
-        The windows are the parent's. It pads the logits of each to the size of the whole image
-        before it adds them, which takes as long as a third of the network at 81 classes.
+        The windows are the parent's, which knows one readout alone and pads the logits of each
+        window to the size of the whole image before it adds them.
 
         Args:
             inputs: Normalised images, (B, 3, H, W).
@@ -165,8 +165,11 @@ class WeakTrSegmentor(EncoderDecoder):
         return total.div_(count)
 
     def _combine(self, logits: Tensor) -> Tensor:
-        """Adds the weighted probabilities of all readouts, (B, R * K, H, W) to (B, K, H, W)."""
-        weights = self.readout_weights
+        """Adds the weighted probabilities of all readouts, (B, R * K, H, W) to (B, K, H, W).
+
+        After a refinement there is one of them.
+        """
+        weights = self.readout_weights if logits.size(1) > self.out_channels else (1.0,)
         parts = (part.softmax(dim=1) for part in logits.chunk(len(weights), dim=1))
         return sum(weight * part for weight, part in zip(weights, parts))
 
