@@ -18,7 +18,8 @@ import numpy as np
 import torch
 import torch.nn.functional as F
 
-from weaktr_mmseg.crf.dense_crf import PRESETS, BilateralTerm, DenseCRF, unary_from_labels
+from weaktr_mmseg.crf.dense_crf import PRESETS, BilateralTerm, DenseCRF
+from weaktr_mmseg.crf.unary import unary_from_labels
 
 PHOTOGRAPHS = 'astronaut chelsea coffee rocket immunohistochemistry retina hubble_deep_field'
 

@@ -10,7 +10,8 @@ import torch
 from crf import coarse_labels, load_photographs, with_pydensecrf
 from sweep import NUM_CLASSES, STEPS, _draw, plain_confusion
 
-from weaktr_mmseg.crf.dense_crf import DenseCRF, unary_from_labels
+from weaktr_mmseg.crf import DenseCRF
+from weaktr_mmseg.crf.unary import unary_from_labels
 from weaktr_mmseg.pseudo_labels.thresholds import ThresholdSweep
 
 from .case import Case, Run
