@@ -1,6 +1,12 @@
 """Networks of both stages."""
 
-from .backbones import WeakTrEVA02, WeakTrSegmenterViT, WeakTrViT
+from .backbones import (
+    WeakTrEVA02,
+    WeakTrSegmenterViT,
+    WeakTrTimmSegmenterViT,
+    WeakTrTimmViT,
+    WeakTrViT,
+)
 from .data_preprocessor import WeakTrDataPreprocessor
 from .features import WeakTrFeatures
 from .fusions import AdaptiveAttentionFusion, HeadFusion, WeakTrStaticFusion, WeakTrUniformFusion
@@ -28,6 +34,8 @@ __all__ = [
     'WeakTrSegmenterViT',
     'WeakTrSegmentor',
     'WeakTrStaticFusion',
+    'WeakTrTimmSegmenterViT',
+    'WeakTrTimmViT',
     'WeakTrUniformFusion',
     'WeakTrViT',
 ]

@@ -8,10 +8,11 @@ from mmseg.registry import MODELS
 from torch import Tensor, nn
 
 from ...utils.errors import WeakTrInputError
-from ..features import WeakTrEncoded, WeakTrFeatures
+from ..features import WeakTrEncoded
 from ..fusions.attention_history import AttentionHistory
-from ..fusions.fused_attention import MODES, fuse_attention
+from ..fusions.fused_attention import MODES
 from ..fusions.head_fusion import build_fusion
+from .cam_encoder import CAMEncoder
 from .lean_layer import add_attention, add_feed_forward, attend, use_plain_drop_rates
 from .mimetic_init import mimetic_init_
 from .patch_whitening import whiten_patches_
@@ -19,7 +20,7 @@ from .position_embedding import resize_by_factor
 
 
 @MODELS.register_module()
-class WeakTrViT(VisionTransformer):
+class WeakTrViT(CAMEncoder, VisionTransformer):
     """Vision transformer of the CAM stage.
 
     Differs from its parent in four points (WeakTr, arXiv 2304.01184, sections 3.1 and 3.2): there
@@ -107,19 +108,8 @@ class WeakTrViT(VisionTransformer):
         if self.patch_whitening is not None:
             whiten_patches_(self.patch_embed.projection, self.patch_whitening)
 
-    def forward(self, images: Tensor) -> WeakTrFeatures:
-        """Encodes normalised images and fuses the attention.
-
-        Args:
-            images: Float (B, 3, H, W); sides are floored to multiples of the patch.
-
-        Returns:
-            The features of the last block and the fused attention.
-        """
-        return self.fuse(self.encode(images))
-
     def encode(self, images: Tensor) -> WeakTrEncoded:
-        """Computes what the weights of the heads do not bear on; arguments of :meth:`forward`."""
+        """Computes tokens, queries and keys of images (B, 3, H, W)."""
         tokens, grid = self.patch_embed(images)
         tokens = torch.cat((self.cls_token.expand(len(tokens), -1, -1), tokens), dim=1)
         tokens = tokens + self.position_embedding(grid, images.shape[-2:])
@@ -140,19 +130,6 @@ class WeakTrViT(VisionTransformer):
         return WeakTrEncoded(
             tokens[:, : self.num_classes], patches, history.queries, history.keys, pooled
         )
-
-    def fuse(self, encoded: WeakTrEncoded) -> WeakTrFeatures:
-        """Weighs the heads of encoded images."""
-        attention = fuse_attention(
-            encoded.queries,
-            encoded.keys,
-            self.attention_fusion(encoded.pooled),
-            self.num_classes,
-            self.attention_mode,
-            self.num_registers,
-            self.attention_fusion.fused_layers,
-        )
-        return WeakTrFeatures(encoded.class_tokens, encoded.patch_map, attention)
 
     def _insert_registers(self, tokens: Tensor) -> Tensor:
         """Puts the registers between class tokens and patches, (B, C + Np, E) -> (B, N, E)."""
