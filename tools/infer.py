@@ -24,8 +24,9 @@ def parse_args() -> argparse.Namespace:
     """Parses the command line."""
     parser = new_parser(__doc__)
     parser.add_argument('images', nargs='+', metavar='IMAGE_OR_FOLDER')
-    parser.add_argument('--config', required=True, help='of a pipeline or of a retraining')
-    parser.add_argument('--checkpoint', required=True, help='weights of the segmentor')
+    parser.add_argument('--model', metavar='FOLDER', help='written by tools/publish_model.py; or:')
+    parser.add_argument('--config', help='of a pipeline or of a retraining')
+    parser.add_argument('--checkpoint', help='weights of the segmentor')
     parser.add_argument('--out-dir', default='predictions', help='default: predictions')
     add_refine(parser, 'DenseCRF preset=voc_seg')
     parser.add_argument(
@@ -36,19 +37,21 @@ def parse_args() -> argparse.Namespace:
         'or the training size if that neither resizes nor slides)',
     )
     parser.add_argument('--device', default='cpu', help="'cpu' (default), 'cuda', 'cuda:1', ...")
-    return parser.parse_args()
+    args = parser.parse_args()
+    if (args.model is None) == (args.config is None or args.checkpoint is None):
+        parser.error('expected either --model, or --config and --checkpoint')
+    return args
 
 
 def main(args: argparse.Namespace) -> int:
     """Segments the images."""
-    from weaktr_mmseg.apis.models import build_segmentor, check_device
+    from weaktr_mmseg.apis.models import check_device, init_model
     from weaktr_mmseg.apis.segment import PhotoSegmentor
     from weaktr_mmseg.apis.segment_files import segment_files
     from weaktr_mmseg.refinement import parse_refine
-    from weaktr_mmseg.utils.configs import read_config
 
     device = check_device(args.device)
-    model = build_segmentor(read_config(args.config), args.checkpoint, device)
+    model = init_model(args.model or args.config, args.checkpoint, device)
     refine = parse_refine(args.refine, dict(type='DenseCRF', preset='voc_seg'))
     segmentor = PhotoSegmentor(model, refine, args.short_side)
     content = segment_files(segmentor, args.images, args.out_dir)

@@ -14,6 +14,7 @@ from torch.distributed.elastic.multiprocessing.errors import record
 from weaktr_mmseg.checkpoints import use_safe_readers
 from weaktr_mmseg.engine.distributed import init_cpu_process_group, runs_on_cpu_processes
 from weaktr_mmseg.utils.errors import WeakTrError
+from weaktr_mmseg.utils.model_folder import model_files
 
 # What the stock runner lacks for models on the CPU; see cpu_model_wrapper.
 CPU_WRAPPER = (
@@ -40,6 +41,23 @@ def run_mmseg_tool(name: str) -> None:
         sys.exit(_fault(f'config file {config} does not exist'))
     run = record(_run) if 'TORCHELASTIC_RUN_ID' in os.environ else _run
     run(script, config)
+
+
+def replace_folder(config: str, checkpoint: str | None) -> None:
+    """Puts the config and the weights of a published folder in its place among the arguments.
+
+    Args:
+        config: The folder, or a config, which is left alone if it comes with
+        checkpoint: weights.
+    """
+    if checkpoint is not None:
+        return
+    try:
+        files = model_files(config)
+    except WeakTrError as error:
+        sys.exit(_fault(str(error)))
+    place = sys.argv.index(config)
+    sys.argv[place : place + 1] = map(str, files)
 
 
 def _run(script: Path, config: str | None) -> None:

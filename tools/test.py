@@ -17,8 +17,8 @@ from command_line import add_cfg_options, add_launcher, new_parser
 def parse_args() -> argparse.Namespace:
     """Parses the command line; mmseg's tool reads it again."""
     parser = new_parser(__doc__)
-    parser.add_argument('config', help='config of a pipeline or of a segmentor')
-    parser.add_argument('checkpoint', help='trained weights')
+    parser.add_argument('config', help='of a pipeline or of a segmentor, or a published folder')
+    parser.add_argument('checkpoint', nargs='?', help='trained weights; none for a folder')
     parser.add_argument('--work-dir', help='folder for logs and scores (default: WORK_DIR/test)')
     parser.add_argument('--out', help='folder for predictions as PNG')
     parser.add_argument('--show', action='store_true', help='show each prediction in a window')
@@ -31,7 +31,8 @@ def parse_args() -> argparse.Namespace:
 
 
 if __name__ == '__main__':
-    parse_args()
-    from mmseg_tool import run_mmseg_tool
+    args = parse_args()
+    from mmseg_tool import replace_folder, run_mmseg_tool
 
+    replace_folder(args.config, args.checkpoint)
     run_mmseg_tool('test.py')

@@ -9,14 +9,35 @@ from typing import Any
 import torch
 from mmengine.config import Config
 from mmengine.registry import init_default_scope
-from mmseg.apis import init_model
+from mmseg.apis import init_model as init_untrained
 from mmseg.registry import DATASETS, MODELS
 from torch import nn
 
 from ..checkpoints import read_checkpoint
 from ..models.checkpoint_guard import refuse_other_stage
-from ..utils.configs import complete_cam_stage
+from ..utils.configs import complete_cam_stage, read_config
 from ..utils.errors import WeakTrInputError
+from ..utils.model_folder import model_files
+
+
+def init_model(
+    model: str | Path, checkpoint: str | Path | None = None, device: str = 'cpu'
+) -> nn.Module:
+    """Builds a trained segmentor, as mmseg's function of this name, from a published folder too.
+
+    Args:
+        model: A folder of ``tools/publish_model.py``, or a config.
+        checkpoint: Weights that go with a config.
+        device: Where it runs.
+
+    Returns:
+        See :func:`build_segmentor`.
+
+    Raises:
+        WeakTrInputError: If a file is missing, or the checkpoint is not of this config.
+    """
+    config, weights = model_files(model, checkpoint)
+    return build_segmentor(read_config(config), weights, device)
 
 
 def build_segmentor(cfg: Config, checkpoint: str | Path, device: str = 'cpu') -> nn.Module:
@@ -44,7 +65,7 @@ def build_segmentor(cfg: Config, checkpoint: str | Path, device: str = 'cpu') ->
     content = read_checkpoint(checkpoint)
     if 'test_pipeline' not in cfg:  # where init_model and inference_model look for it
         cfg.test_pipeline = cfg.test_dataloader.dataset.pipeline
-    model = init_model(cfg, None, device=device)
+    model = init_untrained(cfg, None, device=device)
     _load(model, content.state_dict, checkpoint)
     model.dataset_meta = _dataset_meta(content.meta, cfg.test_dataloader.dataset)
     return model

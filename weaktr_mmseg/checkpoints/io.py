@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+import json
 import os
 from collections.abc import Mapping
 from typing import Any, NamedTuple
@@ -13,7 +14,7 @@ from torch import Tensor
 from ..utils.errors import WeakTrInputError
 from ..utils.files import atomic_path
 from .names import StateDict
-from .safe_load import load_file
+from .safe_load import META_KEY, load_file
 
 STATE_KEYS = ('state_dict', 'model', 'module')
 WRAPPER = 'module.'  # of DistributedDataParallel
@@ -85,6 +86,28 @@ def save_state_dict(state: Mapping[str, Tensor], path: str | os.PathLike, meta: 
     state = {name: tensor.contiguous().clone() for name, tensor in state.items()}
     with atomic_path(path) as temporary:
         torch.save(dict(meta=meta, state_dict=state), temporary)
+
+
+def save_safetensors(state: Mapping[str, Tensor], path: str | os.PathLike, meta: dict) -> None:
+    """Writes parameters without any pickle, under a temporary name that is then replaced.
+
+    Args:
+        state: Parameters by name.
+        path: The file; its folder is made if it does not exist.
+        meta: Values that JSON knows; :func:`read_checkpoint` gives them back.
+
+    Raises:
+        WeakTrInputError: If the package ``safetensors`` is not installed.
+    """
+    try:
+        from safetensors.torch import save_file
+    except ImportError:
+        raise WeakTrInputError(
+            f'{path}: safetensors files need a package of that name: pip install safetensors'
+        ) from None
+    state = {name: tensor.detach().cpu().contiguous().clone() for name, tensor in state.items()}
+    with atomic_path(path) as temporary:
+        save_file(state, temporary, {'format': 'pt', META_KEY: json.dumps(meta)})
 
 
 def _find_state(checkpoint: Any, path: str | os.PathLike) -> Mapping[str, Tensor]:
