@@ -2,7 +2,7 @@
 _base_ = [
     '_base_/default_runtime.py', '_base_/models/weaktr_segmenter_vit-s.py',
     '_base_/datasets/coco14_retrain.py', '_base_/schedules/weaktr_retrain.py',
-    '_base_/pipelines/coco14.py'
+    '_base_/recipes/coco14.py'
 ]
 work_dir = 'work_dirs/weaktr_coco'
 model = dict(

@@ -12,5 +12,6 @@ pseudo_labels = dict(
         bilateral=dict(sxy=20, srgb=8, compat=5)),
     workers=2,
     score_split='ImageSets/Segmentation/val.txt')
-retrain_from_cam_vit = True  # there are no ImageNet weights to start from
-check_pixels = True  # the scenes are few and small
+pipeline = dict(
+    retrain_from_cam_vit=True,  # there are no ImageNet weights to start from
+    check_pixels=True)  # the scenes are few and small

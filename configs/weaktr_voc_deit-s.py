@@ -2,6 +2,6 @@
 _base_ = [
     '_base_/default_runtime.py', '_base_/models/weaktr_segmenter_deit-s.py',
     '_base_/datasets/voc12_retrain.py', '_base_/schedules/weaktr_retrain.py',
-    '_base_/pipelines/voc12.py'
+    '_base_/recipes/voc12.py'
 ]
 work_dir = 'work_dirs/weaktr_voc_deit-s'

@@ -9,7 +9,8 @@ from urllib.parse import unquote
 
 import pytest
 
-from weaktr_mmseg.pipeline.stage_configs import LABEL_KEYS, PIPELINE_KEYS, SHARED_KEYS
+from weaktr_mmseg.pipeline.options import DEFAULTS, LABEL_KEYS, PIPELINE_KEYS
+from weaktr_mmseg.pipeline.stage_configs import SHARED_KEYS
 
 ROOT = Path(__file__).parents[1]
 PAGES = sorted([*ROOT.glob('*.md'), *ROOT.glob('docs/**/*.md'), *ROOT.glob('tests/data/**/*.md')])
@@ -51,7 +52,7 @@ def test_relative_link(page, target):
 
 def test_every_key_of_a_pipeline_is_documented():
     page = (ROOT / 'docs/configuration.md').read_text()
-    for key in (*PIPELINE_KEYS, *SHARED_KEYS, *LABEL_KEYS):
+    for key in (*PIPELINE_KEYS, *DEFAULTS, *SHARED_KEYS, *LABEL_KEYS):
         assert f'`{key}`' in page, key
 
 

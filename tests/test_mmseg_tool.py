@@ -4,6 +4,7 @@ import importlib.util
 from pathlib import Path
 
 import pytest
+from mmengine.config import Config
 
 ROOT = Path(__file__).parents[1]
 
@@ -29,4 +30,5 @@ def mmseg_tool():
 def test_a_test_leaves_the_config_of_a_finished_pipeline_alone(
     mmseg_tool, config, arguments, expected
 ):
-    assert mmseg_tool.test_work_dir(str(ROOT / 'configs' / config), arguments) == expected
+    cfg = Config.fromfile(ROOT / 'configs' / config)
+    assert mmseg_tool.test_work_dir(cfg, arguments) == expected

@@ -47,7 +47,7 @@ def parse_args() -> argparse.Namespace:
 
 def load_config(args: argparse.Namespace) -> Any:
     """Reads the config with the options of the command line."""
-    from weaktr_mmseg.pipeline.stage_configs import check_label_options
+    from weaktr_mmseg.pipeline.options import check_label_options
     from weaktr_mmseg.pipeline.standalone_labels import DEFAULTS, standalone_config
     from weaktr_mmseg.refinement import OF_CONFIG, parse_refine
     from weaktr_mmseg.utils.configs import read_config

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import argparse
+import copy
 import os
 import runpy
 import sys
@@ -13,6 +15,9 @@ from torch.distributed.elastic.multiprocessing.errors import record
 
 from weaktr_mmseg.checkpoints import use_safe_readers
 from weaktr_mmseg.engine.distributed import init_cpu_process_group, runs_on_cpu_processes
+from weaktr_mmseg.pipeline.preflight import check_stage
+from weaktr_mmseg.pipeline.stage_configs import remove_training
+from weaktr_mmseg.utils.configs import read_config
 from weaktr_mmseg.utils.errors import WeakTrError
 from weaktr_mmseg.utils.model_folder import model_files
 
@@ -25,22 +30,24 @@ CPU_WRAPPER = (
 TRACEBACK = 'WEAKTR_TRACEBACK'  # an environment variable: show where an error came from
 
 
-def run_mmseg_tool(name: str) -> None:
+def run_mmseg_tool(name: str, args: argparse.Namespace) -> None:
     """Runs ``tools/<name>`` of mmseg with this process's arguments.
 
-    A fault in the input ends the process with one line and exit code 2. Under torchrun, any other
-    error is noted for its final report, so that the first process to fail is seen.
+    Everything is built once beforehand, so that a fault of the config, whatever framework notices
+    it, ends the process with one line and exit code 2; so does a fault of the data that is found
+    later. What fails while it runs shows its traceback. Under torchrun, any other error is noted
+    for its final report, so that the first process to fail is seen.
 
     Args:
         name: File name of the tool.
+        args: Its arguments as parsed.
     """
     use_safe_readers()
     script = _find_tool(name)
-    config = next((arg for arg in sys.argv[1:] if not arg.startswith('-')), None)
-    if config is not None and not Path(config).is_file():
-        sys.exit(_fault(f'config file {config} does not exist'))
+    if not Path(args.config).is_file():
+        sys.exit(_fault(f'config file {args.config} does not exist'))
     run = record(_run) if 'TORCHELASTIC_RUN_ID' in os.environ else _run
-    run(script, config)
+    run(script, args)
 
 
 def replace_folder(config: str, checkpoint: str | None) -> None:
@@ -60,46 +67,46 @@ def replace_folder(config: str, checkpoint: str | None) -> None:
     sys.argv[place : place + 1] = map(str, files)
 
 
-def _run(script: Path, config: str | None) -> None:
+def _run(script: Path, args: argparse.Namespace) -> None:
     try:
-        launcher = _launcher(sys.argv)
-        init_cpu_process_group(launcher)
-        if config and runs_on_cpu_processes(launcher) and _is_single_stage(script, config):
-            sys.argv += ['--cfg-options', *CPU_WRAPPER]
-        if config and script.name == 'test.py':
-            sys.argv += test_work_dir(config, sys.argv)
+        init_cpu_process_group(args.launcher)
+        cfg = read_config(args.config, args.cfg_options)
+        is_pipeline = script.name == 'train.py' and 'runner_type' in cfg
+        if not is_pipeline:
+            check_stage(_single_stage(cfg, script, args))
+            if runs_on_cpu_processes(args.launcher):
+                sys.argv += ['--cfg-options', *CPU_WRAPPER]
+        if script.name == 'test.py':
+            sys.argv += test_work_dir(cfg, sys.argv)
         runpy.run_path(str(script), run_name='__main__')
-    except WeakTrError as error:
+    except (WeakTrError, FileNotFoundError) as error:
         if os.environ.get(TRACEBACK):
             raise
         sys.exit(_fault(str(error)))
 
 
-def _launcher(arguments: list[str]) -> str:
-    for argument, following in zip(arguments, [*arguments[1:], '']):
-        option, _, value = argument.partition('=')
-        if option == '--launcher':
-            return value or following
-    return 'none'
+def _single_stage(cfg: Config, script: Path, args: argparse.Namespace) -> Config:
+    """What mmengine's runner will read, as far as this can be known from the arguments."""
+    cfg = copy.deepcopy(cfg)
+    cfg.setdefault('work_dir', 'work_dirs')
+    if script.name == 'test.py':
+        remove_training(cfg)
+    elif args.amp and cfg.get('optim_wrapper', {}).get('type') == 'OptimWrapper':
+        cfg.optim_wrapper.type = 'AmpOptimWrapper'
+    return cfg
 
 
-def _is_single_stage(script: Path, config: str) -> bool:
-    """Whether mmengine's runner reads the config itself, and not that of a pipeline."""
-    return script.name != 'train.py' or 'runner_type' not in Config.fromfile(config)
-
-
-def test_work_dir(config: str, arguments: list[str]) -> list[str]:
+def test_work_dir(cfg: Config, arguments: list[str]) -> list[str]:
     """Arguments that give the test of a pipeline a folder of its own.
 
     The runner writes the config of a test into its folder, where that of a pipeline lies that alone
     repeats the run.
 
     Args:
-        config: Config file.
+        cfg: The config.
         arguments: Those given; one that names a folder decides.
     """
     named = any(item.startswith(('--work-dir', 'work_dir=')) for item in arguments)
-    cfg = Config.fromfile(config)
     if named or 'runner_type' not in cfg:
         return []
     return ['--work-dir', str(Path(cfg.work_dir) / 'test')]

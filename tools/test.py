@@ -35,4 +35,4 @@ if __name__ == '__main__':
     from mmseg_tool import replace_folder, run_mmseg_tool
 
     replace_folder(args.config, args.checkpoint)
-    run_mmseg_tool('test.py')
+    run_mmseg_tool('test.py', parse_args())

@@ -34,7 +34,7 @@ def parse_args() -> argparse.Namespace:
 
 
 if __name__ == '__main__':
-    parse_args()
+    arguments = parse_args()
     from mmseg_tool import run_mmseg_tool
 
-    run_mmseg_tool('train.py')
+    run_mmseg_tool('train.py', arguments)

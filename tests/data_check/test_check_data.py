@@ -253,7 +253,7 @@ def test_checkpoint_that_the_cam_stage_replaces_need_not_exist(root):
     assert [p.file for p in check_data(cfg, pixels=False).errors if 'absent' in p.message] == [
         'model.backbone.init_cfg.checkpoint'
     ]
-    cfg.retrain_from_cam_vit = True
+    cfg.pipeline = dict(retrain_from_cam_vit=True)
     assert not [p for p in check_data(cfg, pixels=False).errors if 'absent' in p.message]
 
 

@@ -44,7 +44,7 @@ def tiny_pipeline(folder: Path, epochs: int = 1) -> Config:
             stage[loader].dataset.size = dict(train=TRAIN, val=VAL, side=SIDE)
             if loader != 'train_dataloader':  # as published: no image depends on another
                 stage[loader].batch_size = 1
-        stage.train_dataloader.batch_size = BATCH
+        stage.train_dataloader.batch_size = stage.train_cfg.total_batch_size = BATCH
         steps = stage.train_dataloader.dataset.pipeline
         stage.train_dataloader.dataset.pipeline = [
             step for step in steps if not step.type.startswith('Random')

@@ -68,7 +68,7 @@ def test_folder_without_state(tmp_path):
     assert RunState.load(tmp_path) is None
 
 
-@pytest.mark.parametrize('content', ['', '[]', '{}', '{"version": 1, "stages": {"cam": 3}}'])
+@pytest.mark.parametrize('content', ['', '[]', '{}', '{"version": 2, "stages": {"cam": 3}}'])
 def test_damaged_state_is_refused(tmp_path, content):
     (tmp_path / STATE_FILE).write_text(content)
     with pytest.raises(WeakTrInputError, match=r'state\.json: expected the state of a run'):
@@ -77,5 +77,5 @@ def test_damaged_state_is_refused(tmp_path, content):
 
 def test_other_version_is_refused(tmp_path):
     (tmp_path / STATE_FILE).write_text(json.dumps(dict(version=99, stages={})))
-    with pytest.raises(WeakTrInputError, match='version 1, got version 99; choose another'):
+    with pytest.raises(WeakTrInputError, match='version 2, got version 99: .*choose another'):
         RunState.load(tmp_path)

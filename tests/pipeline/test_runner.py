@@ -46,7 +46,7 @@ def shrink_stage(stage: Config, data_root: Path) -> None:
         stage[loader].dataset.size = dict(train=TRAIN, val=VAL, side=SIDE)
     stage.model.backbone.img_size = SIDE
     stage.model.backbone.arch.update(num_layers=2, feedforward_channels=32)
-    stage.train_cfg.update(max_epochs=1, val_interval=1)
+    stage.train_cfg.update(max_epochs=1, val_interval=1, total_batch_size=4)
     stage.default_hooks.logger.interval = 1
 
 

@@ -7,6 +7,7 @@ import pytest
 from mmengine.config import Config
 
 from weaktr_mmseg.pipeline import stage_configs as stages
+from weaktr_mmseg.pipeline.options import PIPELINE_KEYS
 from weaktr_mmseg.utils.errors import WeakTrInputError
 
 CONFIGS = Path(__file__).parents[2] / 'configs'
@@ -37,7 +38,7 @@ launcher = 'pytorch'
 randomness = dict(seed=3)
 cam_stage = dict(config='cam.py', train_cfg=dict(max_iters=9))
 pseudo_labels = dict(threshold=0.4, score_split='val.txt')
-retrain_from_cam_vit = True
+pipeline = dict(retrain_from_cam_vit=True)
 """
 TRANSFORMS = "dict(type='Load'), [dict(type='LoadPseudoLabel', folder='unset')]"
 
@@ -63,7 +64,7 @@ def resolved(cfg):
 @pytest.mark.parametrize(
     ('options', 'message'),
     [
-        (dict(treshold=0.4), r'pseudo_labels: expected .*threshold, .*got treshold$'),
+        (dict(treshold=0.4), r'^pseudo_labels\.treshold: no such key; did you mean threshold\?$'),
         (dict(threshold=43), r'pseudo_labels: threshold: expected a number in \[0, 1\], got 43$'),
         (dict(threshold='ostu'), r"pseudo_labels\.threshold: expected .* or 'otsu', got 'ostu'$"),
         (dict(refine=dict(type='DenseCRF', preset='voc')), r"pseudo_labels: .*'voc'"),
@@ -82,6 +83,47 @@ def test_wrong_options_of_pseudo_labels_are_known_before_training(cfg, options, 
     cfg.pseudo_labels.update(options)
     with pytest.raises(WeakTrInputError, match=message):
         stages.resolve_pipeline(cfg)
+
+
+@pytest.mark.parametrize(
+    ('options', 'message'),
+    [
+        (dict(pipeline=dict(chek_pixels=True)), r'^pipeline\.chek_pixels: .* mean check_pixels\?$'),
+        (dict(pipeline=dict(zzz=1)), r'^pipeline\.zzz: no such key; expected one of check_pixels,'),
+        (dict(pipeline='all'), "^pipeline: expected a dict of options, got 'all'$"),
+        (dict(pipeline=dict(check_pixels=1)), r'^pipeline\.check_pixels: expected True or False'),
+        (dict(pipeline=dict(on_fault='ignore')), r"^pipeline\.on_fault: .*got 'ignore'$"),
+        (dict(on_fault='skip'), r"^on_fault: moved; write pipeline=dict\(on_fault='skip'\), or"),
+        (dict(check_pixels=True), r'--cfg-options pipeline\.check_pixels=True$'),
+        (dict(cam_stages=dict()), r'^cam_stages: no such key; did you mean cam_stage\?'),
+        (
+            dict(cam_stage=dict(optim_wraper=dict())),
+            r'^cam_stage\.optim_wraper: no such key; did you mean cam_stage\.optim_wrapper\?',
+        ),
+        (
+            dict(train_cfg=dict(batch_per_process=True)),
+            r'^train_cfg\.batch_per_process: gone; .*train_cfg\.total_batch_size',
+        ),
+    ],
+)
+def test_unknown_and_former_keys_are_refused_with_the_likely_one(cfg, options, message):
+    cfg.update(options)
+    with pytest.raises(WeakTrInputError, match=message):
+        stages.resolve_pipeline(cfg)
+
+
+def test_variables_are_no_misspelt_keys(cfg):
+    cfg.update(num_classes=3, my_pipeline=[], pseudo_labels_dir='x', max_epochs=4)
+    stages.resolve_pipeline(cfg)
+
+
+def test_on_fault_reaches_the_data_sets_of_all_stages():
+    cfg = Config.fromfile(CONFIGS / 'weaktr_demo.py')
+    cfg.pipeline.on_fault = 'skip'
+    resolved = stages.resolve_pipeline(cfg)
+    loaders = ('train_dataloader', 'val_dataloader', 'test_dataloader')
+    for stage in (resolved, resolved.cam_stage):
+        assert [stage[name].dataset.on_fault for name in loaders] == ['skip'] * 3
 
 
 def test_resolve_embeds_the_file_and_overrides_it(cfg):
@@ -125,41 +167,41 @@ def test_cam_training(resolved):
     assert (stage.model.type, stage.work_dir) == ('CAM', 'out/cam')
     assert (stage.launcher, stage.randomness.seed) == ('pytorch', 3)
     assert set(stage) >= TRAINING_KEYS
-    assert not set(stage) & set(stages.PIPELINE_KEYS)
+    assert not set(stage) & set(PIPELINE_KEYS)
 
 
 def test_cam_inference(resolved):
     resolved_resuming = copy.deepcopy(resolved)
     resolved_resuming.resume = True
     evaluator = [dict(type='Writer')]
-    stage = stages.cam_inference_config(resolved_resuming, 'cam.pth', evaluator)
-    assert (stage.model.type, stage.work_dir) == ('CAM', 'out/pseudo_labels')
+    stage = stages.cam_inference_config(resolved_resuming, 'cam.pth', evaluator, 'out/labels')
+    assert (stage.model.type, stage.work_dir) == ('CAM', 'out/labels')
     assert (stage.load_from, stage.resume) == ('cam.pth', False)
     assert stage.test_evaluator == evaluator
     assert not set(stage) & TRAINING_KEYS
 
 
 def test_score_split(resolved):
-    stage = stages.score_split_config(resolved, 'cam.pth')
+    stage = stages.score_split_config(resolved, 'cam.pth', 'out/labels')
     assert stage.test_dataloader.dataset.ann_file == 'val.txt'
     scores = str(Path(stage.work_dir) / 'scores_score_split.json')
     metric = dict(type='WeakTrCAMMetric', threshold=0.4, score_file=scores)
     assert stage.test_evaluator == [metric]
     without = copy.deepcopy(resolved)
     del without.pseudo_labels['score_split']
-    assert stages.score_split_config(without, 'cam.pth') is None
+    assert stages.score_split_config(without, 'cam.pth', 'out') is None
 
 
 def test_threshold_of_the_metric_defaults_to_otsu(cfg):
     del cfg.pseudo_labels['threshold']
-    assert stages.cam_metric(cfg)['threshold'] == 'otsu'
+    assert stages.cam_metric(cfg, 'out')['threshold'] == 'otsu'
 
 
 @pytest.mark.parametrize('initial_vit', [None, 'vit.pth'])
 def test_retraining(resolved, initial_vit):
     stage = stages.retraining_config(resolved, initial_vit)
     assert (stage.model.type, stage.work_dir) == ('Segmentor', 'out/retrain')
-    assert not set(stage) & set(stages.PIPELINE_KEYS)
+    assert not set(stage) & set(PIPELINE_KEYS)
     nested = stage.train_dataloader.dataset.pipeline[1][0]
     assert nested.folder == 'out/pseudo_labels'
     if initial_vit is None:
@@ -180,8 +222,8 @@ def test_stages_have_names_of_their_own(resolved):
     """Runners of one name would share mmengine's loggers and message hubs."""
     configs = [
         stages.cam_training_config(resolved),
-        stages.cam_inference_config(resolved, 'cam.pth', []),
-        stages.score_split_config(resolved, 'cam.pth'),
+        stages.cam_inference_config(resolved, 'cam.pth', [], 'out/labels'),
+        stages.score_split_config(resolved, 'cam.pth', 'out/labels'),
         stages.retraining_config(resolved),
         stages.retrained_test_config(resolved, 'final.pth'),
     ]

@@ -3,14 +3,16 @@ from __future__ import annotations
 import copy
 import hashlib
 import json
+import re
 from pathlib import Path
 
 import pytest
 from mmengine.config import Config
 
 import weaktr_mmseg  # noqa: F401
-from weaktr_mmseg.pipeline import stage_inputs
+from weaktr_mmseg.datasets.demo_scenes import CLASSES
 from weaktr_mmseg.pipeline.run_state import differences
+from weaktr_mmseg.pipeline.stage import DEFAULT_STAGES, STAGES, Run
 from weaktr_mmseg.pipeline.stage_configs import resolve_pipeline
 
 CONFIGS = Path(__file__).parents[2] / 'configs'
@@ -29,12 +31,9 @@ def cfg(tmp_path_factory):
 
 
 def inputs_of(cfg):
-    return dict(
-        cam=stage_inputs.cam_inputs(cfg),
-        pseudo_labels=stage_inputs.pseudo_label_inputs(cfg, 'a'),
-        retrain=stage_inputs.retraining_inputs(cfg, 'a', 'b'),
-        evaluation=stage_inputs.evaluation_inputs(cfg, 'c'),
-    )
+    results = dict(cam=dict(digest='a'), pseudo_labels=dict(inputs='b'), retrain=dict(digest='c'))
+    run = Run(cfg, Path(cfg.work_dir), results)
+    return {name: STAGES[name].inputs(run) for name in DEFAULT_STAGES}
 
 
 @pytest.fixture(scope='module')
@@ -63,7 +62,8 @@ def test_inputs_are_plain_and_repeatable(cfg, inputs):
         ('cam_stage.model.backbone.patch_whitening', 0.1, {'cam', 'pseudo_labels'}),
         ('pseudo_labels.threshold', 0.3, {'pseudo_labels'}),
         ('train_dataloader.batch_size', 2, {'retrain'}),
-        ('retrain_from_cam_vit', False, {'retrain'}),
+        ('train_cfg.total_batch_size', 2, {'retrain'}),
+        ('pipeline.retrain_from_cam_vit', False, {'retrain'}),
         ('default_hooks.checkpoint.save_best', 'mIoU', {'retrain'}),
         ('model.decode_head.num_layers', 1, {'retrain', 'evaluation'}),
         ('randomness.seed', 1, {'cam', 'retrain'}),
@@ -102,6 +102,22 @@ def test_other_labels_and_samples_are_noticed(cfg, inputs):
     assert now['evaluation'] == inputs['evaluation']
 
 
+def test_other_labels_of_the_same_samples_are_noticed(cfg, inputs):
+    root = Path(cfg.cam_stage.train_dataloader.dataset.data_root)
+    annotation = min((root / 'Annotations').glob('train_*.xml'))
+    before = annotation.read_text()
+    names = re.findall('<name>(.*?)</name>', before)
+    other = next(name for name in CLASSES[1:] if name not in names)
+    try:
+        annotation.write_text(before.replace(f'<name>{names[0]}</name>', f'<name>{other}</name>'))
+        now = inputs_of(cfg)
+    finally:
+        annotation.write_text(before)
+    assert [line.split(':')[0] for line in differences(inputs['cam'], now['cam'])] == [
+        'data.train_dataloader.digest'
+    ]
+
+
 def test_weights_are_known_by_content(cfg, inputs, tmp_path):
     weights = tmp_path / 'vit.pth'
     weights.write_bytes(b'one')
@@ -115,9 +131,7 @@ def test_weights_are_known_by_content(cfg, inputs, tmp_path):
     ]
 
 
-def test_weights_of_the_cam_stage_count_where_they_are_used(cfg):
-    with_vit = stage_inputs.retraining_inputs(cfg, 'a', 'b')['upstream']
-    assert with_vit == dict(pseudo_labels='b', cam_checkpoint='a')
-    other = copy.deepcopy(cfg)
-    other.retrain_from_cam_vit = False
-    assert stage_inputs.retraining_inputs(other, 'a', 'b')['upstream']['cam_checkpoint'] is None
+def test_weights_of_the_cam_stage_count_where_they_are_used(cfg, inputs):
+    assert inputs['retrain']['upstream'] == dict(pseudo_labels='b', cam_checkpoint='a')
+    other = changed(cfg, **{'pipeline.retrain_from_cam_vit': False})
+    assert other['retrain']['upstream']['cam_checkpoint'] is None

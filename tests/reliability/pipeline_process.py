@@ -68,7 +68,7 @@ def tiny_config(folder: Path, data_root: Path) -> Config:
                 resize['scale'] = (SIDE, SIDE)
         stage.model.backbone.img_size = SIDE
         stage.model.backbone.arch.update(num_layers=2, feedforward_channels=32)
-        stage.train_cfg.update(max_epochs=EPOCHS, val_interval=1)
+        stage.train_cfg.update(max_epochs=EPOCHS, val_interval=1, total_batch_size=6)
         for scheduler in stage.param_scheduler:
             scheduler.update(begin=0, end=EPOCHS)
     cfg.default_hooks.checkpoint.update(save_best='mIoU')
@@ -76,7 +76,7 @@ def tiny_config(folder: Path, data_root: Path) -> Config:
     cfg.randomness = dict(seed=0, deterministic=True)
     cfg.cam_stage = cam.to_dict()
     cfg.pseudo_labels.workers = 0
-    cfg.check_pixels = False
+    cfg.pipeline.check_pixels = False
     cfg.work_dir = str(folder)
     return cfg
 

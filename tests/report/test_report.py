@@ -20,7 +20,11 @@ TOOL = Path(__file__).parents[2] / 'tools/report.py'
 CLASSES, PALETTE = ['background', 'c<at', 'dog'], [[0, 0, 0], [255, 0, 0], [0, 255, 0]]
 SUMMARY = dict(
     metrics=dict(cam_fused_miou=60.27, cam_fused_miou_oracle=60.57, val_miou=None, image_map=96.7),
-    stages=dict(cam=dict(seconds=88.8), retrain=dict(seconds=3700)),
+    stages=dict(
+        cam=dict(seconds=88.8, chosen_by='fixed'),
+        pseudo_labels=dict(seconds=0.0),
+        retrain=dict(seconds=3700, title='Retraining', folder='retrain', chosen_by='oracle'),
+    ),
     threshold=dict(value=0.4, chosen_by='label-free'),
     environment=dict(torch='2.1', gpus=[]),
     command='python tools/train.py configs/weaktr_demo.py --x "<y>"',

@@ -131,12 +131,13 @@ def _check_shapes(
 def _checkpoints(cfg: Config, where: str) -> Iterator[tuple[str, str]]:
     """All ``(key, checkpoint)`` of a stage: ``load_from`` and every ``Pretrained`` init_cfg in use.
 
-    ``retrain_from_cam_vit`` replaces that of the segmentor's encoder.
+    ``pipeline.retrain_from_cam_vit`` replaces that of the segmentor's encoder.
     """
+    from_cam_vit = (cfg.get('pipeline') or {}).get('retrain_from_cam_vit')
     if cfg.get('load_from'):
         yield f'{where}load_from', cfg.load_from
     for key, path in _pretrained(cfg.get('model'), f'{where}model'):
-        if not (cfg.get('retrain_from_cam_vit') and key == 'model.backbone.init_cfg.checkpoint'):
+        if not (from_cam_vit and key == 'model.backbone.init_cfg.checkpoint'):
             yield key, path
 
 

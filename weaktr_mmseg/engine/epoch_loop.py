@@ -12,7 +12,7 @@ from torch import nn
 
 from ..utils.errors import WeakTrInputError
 from .checkpoint_files import ATOMIC, INTERRUPTED, POINTER, AtomicLocalBackend
-from .effective_batch import share_batch
+from .effective_batch import hold_total_batch
 from .seeding import seed_all, seed_workers
 from .signals import SignalWatch, WeakTrInterrupted
 
@@ -38,17 +38,17 @@ class WeakTrEpochLoop(EpochBasedTrainLoop):
         runner: The runner.
         dataloader: Its config or the loader. ``persistent_workers`` is switched off in a config:
             workers are started, and seeded, anew for every epoch.
-        batch_per_process: Whether ``batch_size`` is that of each process, as in mmengine, and not
-            that of all together, see :func:`share_batch`.
+        total_batch_size: Images of an update over all processes, which then share them, see
+            :func:`share_batch`. None: ``batch_size`` of each process decides, as in mmengine.
         **kwargs: ``max_epochs``, ``val_begin``, ``val_interval``, ``dynamic_intervals``.
     """
 
     def __init__(
-        self, runner: Any, dataloader: Any, batch_per_process: bool = False, **kwargs: Any
+        self, runner: Any, dataloader: Any, total_batch_size: int | None = None, **kwargs: Any
     ) -> None:
         if isinstance(dataloader, dict):
-            if not batch_per_process:
-                share_batch(dataloader)
+            if total_batch_size is not None:
+                hold_total_batch(runner, dataloader, total_batch_size)
             dataloader = {**dataloader, 'persistent_workers': False}
         super().__init__(runner, dataloader, **kwargs)
         self._signals = SignalWatch(deferred=True)

@@ -8,29 +8,22 @@ from collections.abc import MutableMapping
 from mmengine.config import Config
 from mmseg.registry import DATASETS
 
-from ..datasets.data_faults import POLICIES
 from ..datasets.image_label_dataset import ImageLabelDataset
-from ..utils.errors import WeakTrInputError
 
 LOADERS = ('train_dataloader', 'val_dataloader', 'test_dataloader')
 KEY = 'on_fault'
 
 
 def apply_fault_policy(cfg: Config) -> None:
-    """Hands the key ``on_fault`` of a pipeline, if it is set, on to the data sets of all stages.
+    """Passes ``pipeline.on_fault``, if it is set, on to the data sets of all stages.
 
     Args:
         cfg: Config of a pipeline with a complete ``cam_stage``; changed in place. Data sets that
             are none of this project's are left alone.
-
-    Raises:
-        WeakTrInputError: If it is neither ``'stop'`` nor ``'skip'``.
     """
-    policy = cfg.get(KEY)
+    policy = cfg.pipeline.get(KEY)
     if policy is None:
         return
-    if policy not in POLICIES:
-        raise WeakTrInputError(f'{KEY}: expected one of {POLICIES}, got {policy!r}')
     for stage in (cfg, cfg.cam_stage):
         for loader in LOADERS:
             dataset = (stage.get(loader) or {}).get('dataset')

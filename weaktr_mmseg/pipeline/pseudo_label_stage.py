@@ -148,10 +148,7 @@ def _predict(cfg: Config, checkpoint: str, files: PredictionFiles, folder: Path)
         counter = dict(files._asdict(), type='WeakTrCoarseCounter', folder=files.coarse)
         del counter['cams'], counter['coarse']
         evaluator.insert(0, counter)  # so that a CAM file is the last of its image
-    stage = stages.cam_inference_config(cfg, checkpoint, evaluator)
-    stage.work_dir = str(folder)
-    for recorder in stages.find_configs(stage.custom_hooks, 'WeakTrHeadWeightHook'):
-        recorder['file'] = str(folder / Path(recorder['file']).name)
+    stage = stages.cam_inference_config(cfg, checkpoint, evaluator, folder)
     workers = cfg.pseudo_labels.get('workers', 0)
     stage.test_dataloader['batch_sampler'] = dict(
         type='WeakTrPendingBatchSampler', files=files._asdict(), workers=workers
@@ -174,9 +171,7 @@ def _predict(cfg: Config, checkpoint: str, files: PredictionFiles, folder: Path)
 
 def _score(cfg: Config, dataset: Any, files: PredictionFiles, folder: Path) -> dict[str, float]:
     """Scores the files; the masks of the data set have no part in the threshold."""
-    metric = METRICS.build(
-        dict(stages.cam_metric(cfg), score_file=str(folder / 'scores_train.json'))
-    )
+    metric = METRICS.build(stages.cam_metric(cfg, folder))
     metric.dataset_meta = dataset.metainfo
     stored = StoredPredictions(dataset, files)
     loader = DataLoader(stored, batch_size=None, num_workers=cfg.pseudo_labels.get('workers', 0))
@@ -186,7 +181,7 @@ def _score(cfg: Config, dataset: Any, files: PredictionFiles, folder: Path) -> d
 
 
 def _score_split(cfg: Config, checkpoint: str, folder: Path) -> dict[str, float | None]:
-    stage = stages.score_split_config(cfg, checkpoint)
+    stage = stages.score_split_config(cfg, checkpoint, folder)
     if stage is None:
         return {}
     return dict(val_cam_miou_oracle=Runner.from_cfg(stage).test().get('cam/fused_miou_oracle'))

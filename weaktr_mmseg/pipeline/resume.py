@@ -1,10 +1,10 @@
-"""Which stages of a pipeline are finished, go on, or start."""
+"""Which stages of a pipeline are finished, resume, or start."""
 
 from __future__ import annotations
 
 import gc
 import time
-from collections.abc import Callable
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
@@ -15,19 +15,17 @@ from ..engine.main_process import decide
 from ..utils.errors import WeakTrInputError
 from ..utils.files import remove_leftovers
 from .run_state import STATE_FILE, RunState, in_one_line
-from .stage_configs import CAM_DIR, PSEUDO_LABEL_DIR, RETRAIN_DIR
+from .stage import Run, Stage
 from .stage_inputs import digest
 
 SUMMARY_FILE = 'summary.json'
 FORMER = 'former_run_{}'
-# Where each stage writes.
-FOLDERS = dict(cam=CAM_DIR, pseudo_labels=PSEUDO_LABEL_DIR, retrain=RETRAIN_DIR)
 
 
 class ResumableStages:
     """Runs each stage unless it has finished from the same inputs.
 
-    With ``resume``, a finished stage is passed over, an unfinished one goes on in its folder, and
+    With ``resume``, a finished stage is passed over, an unfinished one resumes in its folder, and
     one whose inputs the user changed is refused with the names of the changed keys, or, with
     ``accept_changes``, started anew; its former folder is moved aside. Stages whose inputs changed
     because an earlier stage ran anew start anew as well.
@@ -36,56 +34,55 @@ class ResumableStages:
     refused, so that training is not lost by forgetting ``--resume``.
 
     Args:
-        work_dir: Folder of the pipeline; the caller holds its lock.
-        resume: Whether to go on with what is there.
+        run: The run; the caller holds the lock of its folder.
+        stages: All stages of the run.
+        resume: Whether to continue with what is there.
         accept_changes: Whether stages may start anew because their inputs changed.
 
     Raises:
         WeakTrInputError: If the folder holds a run that can be neither continued nor replaced.
     """
 
-    def __init__(self, work_dir: Path, resume: bool, accept_changes: bool = False) -> None:
-        self.work_dir = work_dir
+    def __init__(
+        self, run: Run, stages: Sequence[Stage], resume: bool, accept_changes: bool = False
+    ) -> None:
+        self._run = run
+        self.work_dir = run.work_dir
+        self.folders = [stage.folder for stage in stages if stage.folder]
         self.accept_changes = accept_changes
-        self.state = RunState(work_dir)
+        self.state = RunState(run.work_dir)
         self._former: Path | None = None
         decide(self._open, resume)
 
-    def run(
-        self,
-        stage: str,
-        inputs: Callable[[], dict[str, Any]],
-        work: Callable[[bool], dict[str, Any]],
-        intact: Callable[[dict[str, Any]], bool] = lambda results: True,
-    ) -> dict[str, Any]:
-        """Gives the results of a stage, from the state or by running it.
+    def run(self, stage: Stage) -> dict[str, Any]:
+        """Returns the results of a stage, from the state or by running it.
 
         Args:
-            stage: Its name.
-            inputs: Gives what its result depends on; called in the main process.
-            work: Runs it; is told whether to go on with what its folder holds.
-            intact: Whether the files of finished results are still there.
+            stage: One of the stages.
 
         Returns:
             The results: plain values. ``seconds`` of this session and a digest of the ``inputs``
             are added.
         """
-        results, goes_on = decide(self._begin, stage, inputs, intact)
+        results, resumes = decide(self._begin, stage)
         if results is not None:
-            print_log(f'WeakTr stage {stage!r} has finished before', logger='current')
+            print_log(f'WeakTr stage {stage.name!r} has finished before', logger='current')
             return results
-        print_log(f'WeakTr stage {stage!r} {"goes on" if goes_on else "starts"}', logger='current')
+        word = 'resumes' if resumes else 'starts'
+        print_log(f'WeakTr stage {stage.name!r} {word}', logger='current')
         start = time.perf_counter()
-        results = work(goes_on)
+        results = stage.run(self._run, resumes)
         results['seconds'] = round(time.perf_counter() - start, 1)
         gc.collect()
         return decide(self._finish, stage, results)
 
     def _open(self, resume: bool) -> None:
-        """Reads the state that is gone on with, or makes way for a new one."""
+        """Reads the state that is continued, or makes way for a new one."""
+        present = [name for name in self.folders if (self.work_dir / name).exists()]
+        if not resume and (self.work_dir / SUMMARY_FILE).is_file():
+            self._move_aside([*present, STATE_FILE, SUMMARY_FILE])
+            present = []
         state = RunState.load(self.work_dir)
-        present = [name for name in FOLDERS.values() if (self.work_dir / name).exists()]
-        finished = (self.work_dir / SUMMARY_FILE).is_file()
         if resume and state is not None:
             self.state = state
         elif resume and present:
@@ -93,8 +90,6 @@ class ResumableStages:
                 f'{self.work_dir} holds {", ".join(present)} but no {STATE_FILE} that says from '
                 'what they were made; choose another --work-dir'
             )
-        elif finished:
-            self._move_aside([*present, STATE_FILE, SUMMARY_FILE])
         elif self._is_worth_keeping(state, present):
             raise WeakTrInputError(
                 f'{self.work_dir} holds an unfinished run: continue it with --resume, or choose '
@@ -107,38 +102,33 @@ class ResumableStages:
             return True
         return any(latest_checkpoint(self.work_dir / name) for name in present)
 
-    def _begin(
-        self,
-        stage: str,
-        inputs: Callable[[], dict[str, Any]],
-        intact: Callable[[dict[str, Any]], bool],
-    ) -> tuple[dict[str, Any] | None, bool]:
-        """Results of a finished stage, and whether an unfinished one goes on."""
-        now = inputs()
-        changes, upstream = self.state.changes(stage, now)
+    def _begin(self, stage: Stage) -> tuple[dict[str, Any] | None, bool]:
+        """Results of a finished stage, and whether an unfinished one resumes."""
+        name, inputs = stage.name, stage.inputs(self._run)
+        changes, upstream = self.state.changes(name, inputs)
         if changes and not self.accept_changes:
             raise WeakTrInputError(
-                f'{self.work_dir}: inputs of stage {stage!r} changed since it began: '
+                f'{self.work_dir}: inputs of stage {name!r} changed since it began: '
                 f'{in_one_line(changes)}; choose another --work-dir, or run the changed stages '
-                'anew with --cfg-options resume_changed=True'
+                'anew with --cfg-options pipeline.resume_changed=True'
             )
         anew = changes + upstream
-        results = self.state.results(stage)
-        if results is not None and not anew and intact(results):
+        results = self.state.results(name)
+        if results is not None and not anew and stage.intact(self._run, results):
             return results, False
-        goes_on = stage in self.state.stages and not anew
+        resumes = name in self.state.stages and not anew
         self._move_aside([SUMMARY_FILE])
         if anew:
-            print_log(f'Stage {stage!r} starts anew: {in_one_line(anew)}', logger='current')
-        folder = FOLDERS.get(stage)
-        if folder and (anew or (not goes_on and latest_checkpoint(self.work_dir / folder))):
+            print_log(f'Stage {name!r} starts anew: {in_one_line(anew)}', logger='current')
+        folder = stage.folder
+        if folder and (anew or (not resumes and latest_checkpoint(self.work_dir / folder))):
             self._move_aside([folder])
-        self.state.begin(stage, now)
-        return None, goes_on
+        self.state.begin(name, inputs)
+        return None, resumes
 
-    def _finish(self, stage: str, results: dict[str, Any]) -> dict[str, Any]:
-        results['inputs'] = digest(self.state.stages[stage]['inputs'])
-        self.state.finish(stage, results)
+    def _finish(self, stage: Stage, results: dict[str, Any]) -> dict[str, Any]:
+        results['inputs'] = digest(self.state.stages[stage.name]['inputs'])
+        self.state.finish(stage.name, results)
         return results
 
     def _move_aside(self, names: list[str]) -> None:

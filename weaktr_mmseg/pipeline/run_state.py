@@ -11,7 +11,7 @@ from ..utils.errors import WeakTrInputError
 from ..utils.files import write_json
 
 STATE_FILE = 'state.json'
-VERSION = 1
+VERSION = 2  # 1: batch_size was that of all processes together
 ABSENT = '(absent)'
 SHOWN = 5
 # Inputs made by earlier stages; a change of them is no change by the user.
@@ -48,8 +48,9 @@ class RunState:
             raise WeakTrInputError(f'{path}: expected the state of a run, got: {error}') from error
         if not valid:
             raise WeakTrInputError(
-                f'{path}: expected a state of version {VERSION}, got version {version}; '
-                'choose another --work-dir'
+                f'{path}: expected a state of version {VERSION}, got version {version}: the run '
+                'was begun by another version of weaktr_mmseg; finish it with that one, or choose '
+                'another --work-dir'
             )
         return cls(folder, stages)
 

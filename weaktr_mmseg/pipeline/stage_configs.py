@@ -9,11 +9,10 @@ from mmengine.config import Config
 
 from ..engine.distributed import cpu_model_wrapper, runs_on_cpu_processes
 from ..evaluation.cam_metric import OTSU
-from ..pseudo_labels.label_rule import RULE_KEYS, LabelRule, rule_options
-from ..refinement import refuse_crf_key
 from ..utils.configs import complete_cam_stage, find_configs
-from ..utils.errors import WeakTrInputError, input_errors
+from ..utils.errors import WeakTrInputError
 from .fault_policy import apply_fault_policy
+from .options import PIPELINE_KEYS, check_label_options, check_stage_keys, pipeline_options
 
 CAM_DIR = 'cam'
 PSEUDO_LABEL_DIR = 'pseudo_labels'
@@ -27,15 +26,6 @@ SHARED_KEYS = (
     'resume',
     'log_level',
 )
-PIPELINE_KEYS = (
-    'runner_type',
-    'cam_stage',
-    'pseudo_labels',
-    'retrain_from_cam_vit',
-    'resume_changed',
-    'on_fault',
-)
-LABEL_KEYS = (*RULE_KEYS, 'threshold', 'workers', 'score_split')
 
 
 def resolve_pipeline(cfg: Config) -> Config:
@@ -48,45 +38,24 @@ def resolve_pipeline(cfg: Config) -> Config:
         cfg: Config of the pipeline; not changed.
 
     Returns:
-        A copy with a complete ``cam_stage`` and defaults filled in.
+        A copy with a complete ``cam_stage`` and all options of ``pipeline``.
 
     Raises:
-        WeakTrInputError: If a key is missing, ``pseudo_labels`` has an unknown or a wrong one, or
-            the file does not exist.
+        WeakTrInputError: If a key is missing, unknown or wrong, or the file does not exist.
     """
     cfg = copy.deepcopy(cfg)
+    check_stage_keys(cfg, '')
+    cfg.pipeline = pipeline_options(cfg)
     for key in ('cam_stage', 'pseudo_labels', 'work_dir', 'model'):
         if cfg.get(key) is None:
             raise WeakTrInputError(f'{cfg.filename}: expected the key {key!r} of a pipeline')
     check_label_options(cfg.pseudo_labels)
     cfg.cam_stage = complete_cam_stage(cfg)
+    check_stage_keys(cfg.cam_stage, 'cam_stage')
     apply_fault_policy(cfg)
     if runs_on_cpu_processes(cfg.get('launcher', 'none')):
         cfg.model_wrapper_cfg = cpu_model_wrapper()
     return cfg
-
-
-def check_label_options(options: dict) -> None:
-    """Finds before hours of training what would be at fault after them.
-
-    Args:
-        options: ``pseudo_labels`` of a pipeline.
-
-    Raises:
-        WeakTrInputError: If a key is unknown or a value is out of range.
-    """
-    with input_errors():
-        refuse_crf_key(options, 'pseudo_labels')
-    unknown = ', '.join(sorted(set(options) - set(LABEL_KEYS)))
-    if unknown:
-        raise WeakTrInputError(f'pseudo_labels: expected {", ".join(LABEL_KEYS)}, got {unknown}')
-    threshold = options.get('threshold', OTSU)
-    if threshold != OTSU and not isinstance(threshold, (int, float)):
-        raise WeakTrInputError(
-            f'pseudo_labels.threshold: expected a number in [0, 1] or {OTSU!r}, got {threshold!r}'
-        )
-    with input_errors('pseudo_labels'):
-        LabelRule(0.5 if threshold == OTSU else threshold, **rule_options(options))
 
 
 def cam_training_config(cfg: Config) -> Config:
@@ -102,44 +71,49 @@ def cam_training_config(cfg: Config) -> Config:
 
 
 def cam_inference_config(
-    cfg: Config, checkpoint: str, evaluator: list[dict], split: str = 'train'
+    cfg: Config, checkpoint: str, evaluator: list[dict], folder: str | Path, split: str = 'train'
 ) -> Config:
     """Config of a test run of the CAM stage that predicts maps, from a resolved pipeline.
 
-    The run also writes ``head_weights_SPLIT.json``.
+    Args:
+        cfg: The pipeline.
+        checkpoint: Trained network of the CAM stage.
+        evaluator: What becomes of the maps.
+        folder: Gets logs and ``head_weights_SPLIT.json``.
+        split: Name for that file.
     """
     stage = cam_training_config(cfg)
-    _remove_training(stage)
+    remove_training(stage)
     stage.load_from = checkpoint
     stage.resume = False
     stage.test_evaluator = evaluator
-    stage.work_dir = str(Path(cfg.work_dir) / PSEUDO_LABEL_DIR)
+    stage.work_dir = str(folder)
     stage.experiment_name = PSEUDO_LABEL_DIR
-    weights = str(Path(stage.work_dir) / f'head_weights_{split}.json')
+    weights = str(Path(folder) / f'head_weights_{split}.json')
     recorder = dict(type='WeakTrHeadWeightHook', file=weights)
     stage.custom_hooks = [*stage.get('custom_hooks', []), recorder]
     _name_visualizer(stage)
     return stage
 
 
-def score_split_config(cfg: Config, checkpoint: str) -> Config | None:
+def score_split_config(cfg: Config, checkpoint: str, folder: str | Path) -> Config | None:
     """Config that scores fused maps on ``pseudo_labels.score_split``, or None without one."""
     split = cfg.pseudo_labels.get('score_split')
     if split is None:
         return None
-    metric = cam_metric(cfg, 'score_split')
-    stage = cam_inference_config(cfg, checkpoint, [metric], 'score_split')
+    metric = cam_metric(cfg, folder, 'score_split')
+    stage = cam_inference_config(cfg, checkpoint, [metric], folder, 'score_split')
     stage.test_dataloader.dataset.ann_file = split
     stage.experiment_name = f'{PSEUDO_LABEL_DIR}_score_split'
     return stage
 
 
-def cam_metric(cfg: Config, split: str = 'train') -> dict:
-    """Config of the metric at the threshold of the pipeline, which writes ``scores_SPLIT.json``."""
+def cam_metric(cfg: Config, folder: str | Path, split: str = 'train') -> dict:
+    """Config of the metric at the pipeline's threshold; writes ``folder/scores_SPLIT.json``."""
     return dict(
         type='WeakTrCAMMetric',
         threshold=cfg.pseudo_labels.get('threshold', OTSU),
-        score_file=str(Path(cfg.work_dir) / PSEUDO_LABEL_DIR / f'scores_{split}.json'),
+        score_file=str(Path(folder) / f'scores_{split}.json'),
     )
 
 
@@ -170,7 +144,7 @@ def retrained_test_config(cfg: Config, checkpoint: str) -> Config:
     scores = dict(type='WeakTrScoreWriter', file=str(Path(stage.work_dir) / 'scores_val.json'))
     evaluator = stage.test_evaluator
     stage.test_evaluator = [*(evaluator if isinstance(evaluator, list) else [evaluator]), scores]
-    _remove_training(stage)
+    remove_training(stage)
     stage.load_from = checkpoint
     stage.resume = False
     stage.experiment_name = f'{RETRAIN_DIR}_test'
@@ -183,7 +157,8 @@ def _name_visualizer(stage: Config) -> None:
         stage.visualizer.name = stage.work_dir
 
 
-def _remove_training(cfg: Config) -> None:
+def remove_training(cfg: Config) -> None:
+    """Leaves what a test needs; the config is changed in place."""
     for key in (
         'train_dataloader',
         'train_cfg',

@@ -14,6 +14,7 @@ from mmseg.registry import DATASETS
 from ..utils.files import file_digest
 from . import stage_configs as stages
 from .run_state import UPSTREAM
+from .stage import Run
 
 # Keys of a stage that bear on the result of its training, and of its test.
 COMMON_KEYS = ('model', 'data_preprocessor', 'compile')
@@ -45,47 +46,34 @@ FREE_KEYS = (
 )
 
 
-def cam_inputs(cfg: Config) -> dict[str, Any]:
-    """Inputs of CAM training, from a resolved pipeline, as plain values for :class:`RunState`."""
-    return _training_inputs(cfg, stages.cam_training_config(cfg))
+def cam_inputs(run: Run) -> dict[str, Any]:
+    """Inputs of CAM training, as plain values for :class:`RunState`."""
+    return _training_inputs(run.cfg, stages.cam_training_config(run.cfg))
 
 
-def pseudo_label_inputs(cfg: Config, checkpoint: str) -> dict[str, Any]:
-    """Inputs of the pseudo labels, from a resolved pipeline.
-
-    Args:
-        cfg: The pipeline.
-        checkpoint: Digest of the CAM stage's checkpoint.
-    """
-    stage = stages.cam_inference_config(cfg, '', [stages.cam_metric(cfg)])
-    config = dict(_choose(stage, TEST_KEYS), pseudo_labels=cfg.pseudo_labels)
-    return _inputs(cfg, config, checkpoint=checkpoint)
+def pseudo_label_inputs(run: Run) -> dict[str, Any]:
+    """Inputs of the pseudo labels."""
+    folder = run.work_dir / stages.PSEUDO_LABEL_DIR
+    metric = stages.cam_metric(run.cfg, folder)
+    stage = stages.cam_inference_config(run.cfg, '', [metric], folder)
+    config = dict(_choose(stage, TEST_KEYS), pseudo_labels=run.cfg.pseudo_labels)
+    return _inputs(run.cfg, config, checkpoint=run.results['cam']['digest'])
 
 
-def retraining_inputs(cfg: Config, cam_checkpoint: str, pseudo_labels: str) -> dict[str, Any]:
-    """Inputs of retraining, from a resolved pipeline.
-
-    Args:
-        cfg: The pipeline.
-        cam_checkpoint: Digest of the CAM stage's checkpoint.
-        pseudo_labels: Digest of the inputs of the pseudo labels.
-    """
-    inputs = _training_inputs(cfg, stages.retraining_config(cfg), pseudo_labels=pseudo_labels)
-    from_cam = bool(cfg.get('retrain_from_cam_vit'))
+def retraining_inputs(run: Run) -> dict[str, Any]:
+    """Inputs of retraining."""
+    labels = run.results['pseudo_labels']['inputs']
+    inputs = _training_inputs(run.cfg, stages.retraining_config(run.cfg), pseudo_labels=labels)
+    from_cam = run.cfg.pipeline.retrain_from_cam_vit
     inputs['config']['retrain_from_cam_vit'] = from_cam
-    inputs[UPSTREAM]['cam_checkpoint'] = cam_checkpoint if from_cam else None
+    inputs[UPSTREAM]['cam_checkpoint'] = run.results['cam']['digest'] if from_cam else None
     return inputs
 
 
-def evaluation_inputs(cfg: Config, checkpoint: str) -> dict[str, Any]:
-    """Inputs of the final evaluation, from a resolved pipeline.
-
-    Args:
-        cfg: The pipeline.
-        checkpoint: Digest of the segmentor's checkpoint.
-    """
-    stage = stages.retrained_test_config(cfg, '')
-    return _inputs(cfg, _choose(stage, TEST_KEYS), checkpoint=checkpoint)
+def evaluation_inputs(run: Run) -> dict[str, Any]:
+    """Inputs of the final evaluation."""
+    stage = stages.retrained_test_config(run.cfg, '')
+    return _inputs(run.cfg, _choose(stage, TEST_KEYS), checkpoint=run.results['retrain']['digest'])
 
 
 def digest(value: Any) -> str:

@@ -6,6 +6,7 @@ import os
 import platform
 import shlex
 import sys
+from collections.abc import Sequence
 from datetime import datetime, timezone
 from importlib import import_module
 from pathlib import Path
@@ -14,8 +15,41 @@ from typing import Any
 import torch
 
 from ..version import __version__
+from .stage import Run, Stage
 
+SHOWN = ('seconds', 'chosen_by')
 VERSIONED = ('mmengine', 'mmcv', 'mmseg', 'mmpretrain', 'torch', 'numpy')
+
+
+def summarise(run: Run, stages: Sequence[Stage]) -> dict[str, Any]:
+    """Content of the summary of a finished run.
+
+    Args:
+        run: The run with the results of all stages.
+        stages: The stages in their order.
+    """
+    results = run.results
+    metrics = {
+        name: None if value is None else round(float(value), 2)
+        for result in results.values()
+        for name, value in result.get('metrics', {}).items()
+    }
+    described = {}
+    for stage in stages:
+        result = results[stage.name]
+        entry = dict(title=stage.title, folder=stage.folder)
+        entry.update({key: result[key] for key in SHOWN if key in result})
+        if 'checkpoint' in result:
+            entry['checkpoint'] = str(run.checkpoint(stage.name))
+        described[stage.name] = entry
+    return dict(
+        metrics=metrics,
+        stages=described,
+        threshold=results.get('pseudo_labels', {}).get('threshold'),
+        environment=environment(),
+        command=command(),
+        finished=now(),
+    )
 
 
 def environment() -> dict[str, Any]:

@@ -29,7 +29,7 @@ class RunFiles:
         mask_scores: Pseudo labels.
         val_scores: The segmentor, see :class:`WeakTrScoreWriter`.
         head_weights: See :class:`WeakTrHeadWeightHook`.
-        logs: Logged scalars of the stages ``cam`` and ``retrain``, one dictionary a line.
+        logs: Logged scalars of each stage with a training, one dictionary a line.
     """
 
     work_dir: Path
@@ -77,7 +77,7 @@ def read_run(work_dir: str | Path) -> RunFiles:
         finished=_finished(summary, path),
         config_name=None if config is None else config.name,
         config_text=None if config is None else config.read_text(encoding='utf-8'),
-        logs={stage: _read_logs(folder / stage) for stage in ('cam', 'retrain')},
+        logs=_stage_logs(folder, summary.get('stages') or {}),
         **scores,
     )
 
@@ -93,6 +93,15 @@ def _config_file(folder: Path) -> Path | None:
     """The dumped config: the newest, if the folder was used with several."""
     configs = sorted(folder.glob('*.py'), key=lambda path: path.stat().st_mtime)
     return configs[-1] if configs else None
+
+
+def _stage_logs(folder: Path, stages: dict[str, Any]) -> dict[str, list[dict[str, float]]]:
+    """Logs of the trainings: the stages of which a checkpoint was chosen."""
+    return {
+        name: _read_logs(folder / stage.get('folder', name))
+        for name, stage in stages.items()
+        if 'chosen_by' in stage
+    }
 
 
 def _read_logs(folder: Path) -> list[dict[str, float]]:

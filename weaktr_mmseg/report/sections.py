@@ -24,12 +24,6 @@ METRICS = {
     'val_miou': ('Segmentor, mIoU', 'validation images'),
 }
 SCORE_KEYS = re.compile(r'(image_map|m?iou(_oracle)?|aacc|macc)$', re.IGNORECASE)
-STAGES = {
-    'cam': 'CAM training',
-    'pseudo_labels': 'Pseudo labels',
-    'retrain': 'Retraining',
-    'evaluation': 'Evaluation',
-}
 
 
 def metric_rows(run: RunFiles) -> list[dict[str, Any]]:
@@ -53,17 +47,16 @@ def _kind(key: str, chosen_by: str | None) -> str:
 
 
 def stage_charts(run: RunFiles) -> list[dict[str, str]]:
-    """Loss and score curves of both trainings; empty where nothing was logged."""
+    """Loss and score curves of each training."""
     charts = []
-    for stage in ('cam', 'retrain'):
-        records = run.logs[stage]
+    for stage, records in run.logs.items():
         training = [record for record in records if 'loss' in record]
         validation = [record for record in records if 'loss' not in record]
         losses = sorted({key for record in training for key in record if 'loss' in key})
         scores = sorted({key for record in validation for key in record if SCORE_KEYS.search(key)})
         charts.append(
             dict(
-                name=STAGES[stage],
+                name=_title(run, stage),
                 loss=_curves(training, losses, 'iter', 'iteration', 'loss'),
                 score=_curves(validation, scores, 'step', 'epoch', 'score in %'),
             )
@@ -202,9 +195,13 @@ def stage_times(run: RunFiles) -> list[dict[str, Any]]:
     }
     total = sum(seconds.values()) or 1.0
     return [
-        dict(name=STAGES.get(name, name), text=_duration(value), share=100 * value / total)
+        dict(name=_title(run, name), text=_duration(value), share=100 * value / total)
         for name, value in seconds.items()
     ]
+
+
+def _title(run: RunFiles, stage: str) -> str:
+    return run.summary['stages'][stage].get('title', stage)
 
 
 def total_time(run: RunFiles) -> str:

@@ -28,10 +28,14 @@ def read_config(path: str | Path, options: Sequence[str] | None = None) -> Confi
         raise WeakTrInputError(f'config {path}: no such file')
     try:
         cfg = Config.fromfile(path)
-    except (OSError, SyntaxError, NameError, ValueError, KeyError, AttributeError) as error:
+    except Exception as error:  # a config is a program: whatever it raises is a fault of it
         raise WeakTrInputError(f'config {path}: {error}') from error
     if options:
-        cfg.merge_from_dict(parse_options(options))
+        changes = parse_options(options)
+        try:
+            cfg.merge_from_dict(changes)
+        except (TypeError, KeyError, IndexError, AssertionError) as error:
+            raise WeakTrInputError(f'--cfg-options: {error}') from error
     return cfg
 
 

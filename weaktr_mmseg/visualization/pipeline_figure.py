@@ -84,5 +84,5 @@ def pipeline_figure(cfg: Config, work_dir: str | Path, count: int = 4, seed: int
 def _checkpoint(work_dir: Path, summary: dict, stage: str) -> str:
     """Checkpoint of a stage, also in a folder that was moved after the run."""
     recorded = Path(summary['stages'][stage]['checkpoint'])
-    here = work_dir / stage / recorded.name
+    here = work_dir / recorded.parent.name / recorded.name
     return str(here if here.is_file() else recorded)

@@ -11,6 +11,7 @@ param_scheduler = [
         type='CosineAnnealingLR', eta_min=0, begin=warmup_epochs, end=max_epochs,
         convert_to_iter_based=True),
 ]
-train_cfg = dict(type='WeakTrEpochLoop', max_epochs=max_epochs, val_interval=max_epochs)
+train_cfg = dict(
+    type='WeakTrEpochLoop', max_epochs=max_epochs, val_interval=max_epochs, total_batch_size=16)
 val_cfg = dict(type='ValLoop')
 test_cfg = dict(type='TestLoop')

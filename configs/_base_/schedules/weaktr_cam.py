@@ -16,7 +16,11 @@ param_scheduler = [
         eta_min=1e-5,
         by_epoch=True)
 ]
-auto_scale_lr = dict(enable=True, base_batch_size=64)  # lr follows batch_size, of all GPUs
-train_cfg = dict(type='WeakTrEpochLoop', max_epochs=max_epochs, val_interval=1)
+auto_scale_lr = dict(enable=True, base_batch_size=64)  # lr follows the images an update
+train_cfg = dict(
+    type='WeakTrEpochLoop',
+    max_epochs=max_epochs,
+    val_interval=1,
+    total_batch_size=64)  # of all GPUs together
 val_cfg = dict(type='ValLoop')
 test_cfg = dict(type='TestLoop')

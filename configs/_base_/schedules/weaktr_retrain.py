@@ -13,7 +13,11 @@ param_scheduler = [
         by_epoch=True,
         convert_to_iter_based=True)
 ]
-auto_scale_lr = dict(enable=True, base_batch_size=4)  # lr follows batch_size, of all GPUs
-train_cfg = dict(type='WeakTrEpochLoop', max_epochs=max_epochs, val_interval=20)
+auto_scale_lr = dict(enable=True, base_batch_size=4)  # lr follows the images an update
+train_cfg = dict(
+    type='WeakTrEpochLoop',
+    max_epochs=max_epochs,
+    val_interval=20,
+    total_batch_size=4)  # of all GPUs together
 val_cfg = dict(type='ValLoop')
 test_cfg = dict(type='TestLoop')

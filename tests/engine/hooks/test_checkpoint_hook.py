@@ -12,12 +12,12 @@ from weaktr_mmseg.engine.hooks import WeakTrCheckpointHook
 class Runner(SimpleNamespace):
     """As much of a runner as the hook needs; notes what is there while it saves."""
 
-    def save_checkpoint(self, out_dir, name, backend_args, **kwargs):
+    def save_checkpoint(self, out_dir, filename, backend_args, **kwargs):
         if self.full:
-            raise OSError(28, 'No space left on device', name)
+            raise OSError(28, 'No space left on device', filename)
         assert backend_args == ATOMIC
         self.present.append(sorted(path.name for path in self.folder.glob('*.pth')))
-        (self.folder / name).write_text(name)
+        (self.folder / filename).write_text(filename)
 
 
 @pytest.fixture
@@ -71,6 +71,25 @@ def test_checkpoint_of_an_interruption_goes_when_an_epoch_is_saved(runner):
     (runner.folder / 'interrupted.pth').write_text('')
     build(runner, 1)._save_checkpoint_with_step(runner, 1, {})
     assert names(runner) == ['epoch_1.pth']
+
+
+@pytest.mark.parametrize(
+    ('rule', 'scores', 'best'),
+    [
+        ('greater', [0.5, 1.0, 1.0, 0.9], 'best_acc_epoch_3.pth'),
+        ('less', [0.5, 0.2, 0.2, 0.3], 'best_acc_epoch_3.pth'),
+        ('greater', [0.5, 0.7, 0.6, 0.4], 'best_acc_epoch_2.pth'),
+    ],
+)
+def test_of_equal_scores_the_later_epoch_is_the_best(runner, rule, scores, best):
+    hook = WeakTrCheckpointHook(interval=1, save_best='acc', rule=rule)
+    runner.logger = SimpleNamespace(info=lambda text: None)
+    hook.before_train(runner)
+    for epoch, score in enumerate(scores, 1):
+        runner.epoch = runner.iter = epoch
+        hook.after_val_epoch(runner, dict(acc=score))
+    assert runner.message_hub.get_info('best_ckpt').endswith(best)
+    assert [name for name in names(runner) if 'best' in name] == [best]
 
 
 def test_own_backend_is_kept():

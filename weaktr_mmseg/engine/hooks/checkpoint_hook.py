@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections import deque
+from operator import ge, le
 from typing import Any
 
 from mmengine.dist import is_main_process
@@ -22,7 +23,8 @@ class WeakTrCheckpointHook(CheckpointHook):
 
     Local files are written under a temporary name and renamed, and an outdated checkpoint is
     removed after the new one is complete; mmengine removes it first, which leaves nothing to go
-    on from if the disk is full or the process ends in between.
+    on from if the disk is full or the process ends in between. Of epochs with the same score the
+    later one is the best: a score may be saturated, as the mAP of a class in every image.
 
     Args:
         backend_args: As in mmengine; None writes local files atomically.
@@ -30,6 +32,7 @@ class WeakTrCheckpointHook(CheckpointHook):
     """
 
     keep_ckpt_ids: deque[int]
+    rule_map = dict(greater=ge, less=le)
 
     def __init__(self, *args: Any, backend_args: dict | None = None, **kwargs: Any) -> None:
         super().__init__(*args, backend_args=backend_args or dict(ATOMIC), **kwargs)

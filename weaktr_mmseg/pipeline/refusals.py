@@ -1,0 +1,66 @@
+"""Options of mmengine that cannot work in a pipeline, refused by name."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+
+from mmengine.config import Config
+from mmengine.hooks import CheckpointHook
+from mmengine.runner import EpochBasedTrainLoop
+from mmseg.registry import HOOKS, LOOPS
+
+from ..utils.errors import WeakTrInputError
+
+
+def refuse_unsupported(cfg: Config, place: str = '') -> None:
+    """Refuses what would leave a stage without a checkpoint that the next one finds.
+
+    Args:
+        cfg: Config of a training.
+        place: Prefix of its keys, for messages: ``'cam_stage.'``, or nothing.
+
+    Raises:
+        WeakTrInputError: Names the key and what to write.
+    """
+    loop = cfg.get('train_cfg') or {}
+    kind = LOOPS.get(loop['type']) if isinstance(loop.get('type'), str) else loop.get('type')
+    by_iterations = 'type' not in loop and not loop.get('by_epoch', True)
+    if by_iterations or (kind is not None and not _is(kind, EpochBasedTrainLoop)):
+        raise WeakTrInputError(
+            f'{place}train_cfg.type: a stage of a pipeline trains by epochs, got '
+            f'{loop.get("type", "by_epoch=False")}; write {place}train_cfg=dict(_delete_=True, '
+            "type='WeakTrEpochLoop', max_epochs=N)"
+        )
+    _check_checkpoints((cfg.get('default_hooks') or {}).get('checkpoint'), place)
+
+
+def _check_checkpoints(hook: Mapping | None, place: str) -> None:
+    key = f'{place}default_hooks.checkpoint'
+    kind = (hook or {}).get('type', CheckpointHook)
+    kind = HOOKS.get(kind) if isinstance(kind, str) else kind
+    if hook is None or (kind is not None and not _is(kind, CheckpointHook)):
+        raise WeakTrInputError(
+            f'{key}: the next stage needs a checkpoint; write '
+            f"{key}=dict(type='WeakTrCheckpointHook')"
+        )
+    for name, works, why in (
+        ('out_dir', None, 'checkpoints lie in work_dir, where the next stage looks for them'),
+        ('by_epoch', True, 'a stage of a pipeline trains by epochs'),
+        ('filename_tmpl', None, 'checkpoints are called epoch_N.pth, as --resume expects'),
+    ):
+        if hook.get(name, works) != works:
+            raise WeakTrInputError(f'{key}.{name}: {why}; got {hook[name]!r}, leave it out')
+    if hook.get('interval', 1) < 1 and not hook.get('save_last', True):
+        raise WeakTrInputError(
+            f'{key}: nothing would be saved with interval={hook["interval"]} and save_last=False; '
+            'set one of them'
+        )
+    if isinstance(hook.get('save_best'), (list, tuple)) and len(hook['save_best']) > 1:
+        raise WeakTrInputError(
+            f'{key}.save_best: one score decides for the checkpoint that the next stage takes, got '
+            f'{list(hook["save_best"])}'
+        )
+
+
+def _is(kind: object, base: type) -> bool:
+    return isinstance(kind, type) and issubclass(kind, base)

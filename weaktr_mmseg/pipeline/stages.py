@@ -1,0 +1,175 @@
+"""The four stages of WeakTr."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+from mmengine.config import Config
+from mmengine.dist import barrier, is_main_process
+from mmengine.hooks import CheckpointHook
+from mmengine.runner import Runner
+
+from ..engine.checkpoint_files import latest_checkpoint
+from ..engine.main_process import decide
+from ..pseudo_labels.generate import MASK_FOLDER
+from . import stage_configs, stage_inputs
+from .pseudo_label_stage import generate_pseudo_labels
+from .stage import Run, Stage, register_stage
+from .warm_start import write_encoder_checkpoint
+
+# Scores of ``save_best`` that need no pixel label.
+LABEL_FREE = ('cam/image_map',)
+# What mmseg's metric adds to the scores that it is asked for.
+BY_THE_WAY = ('aAcc', 'mAcc')
+CAM = 'cam_stage.'  # prefix of the keys of that stage
+
+
+def train_cams(run: Run, resumes: bool) -> dict[str, Any]:
+    """Trains the CAM network."""
+    return train(run, stage_configs.cam_training_config(run.cfg), resumes)
+
+
+def label(run: Run, resumes: bool) -> dict[str, Any]:
+    """Writes maps and masks of the training split; what is there and fits is kept."""
+    folder = run.work_dir / stage_configs.PSEUDO_LABEL_DIR
+    labels = generate_pseudo_labels(run.cfg, str(run.checkpoint('cam')), folder)
+    return dict(
+        checkpoint=run.results['cam']['checkpoint'],
+        metrics=labels.metrics,
+        threshold=dict(value=labels.threshold, chosen_by=labels.chosen_by),
+        masks=_count_masks(run),
+    )
+
+
+def retrain(run: Run, resumes: bool) -> dict[str, Any]:
+    """Trains the segmentor."""
+    initial_vit = None
+    if run.cfg.pipeline.retrain_from_cam_vit:
+        initial_vit = str(run.work_dir / stage_configs.RETRAIN_DIR / 'initial_vit.pth')
+        if is_main_process():
+            write_encoder_checkpoint(str(run.checkpoint('cam')), initial_vit)
+        barrier()
+    return train(run, stage_configs.retraining_config(run.cfg, initial_vit), resumes)
+
+
+def evaluate(run: Run, resumes: bool) -> dict[str, Any]:
+    """Tests the segmentor."""
+    checkpoint = str(run.checkpoint('retrain'))
+    runner = Runner.from_cfg(stage_configs.retrained_test_config(run.cfg, checkpoint))
+    scores = {name: value for name, value in runner.test().items() if name not in BY_THE_WAY}
+    metrics = {f'val_{name.lower()}': float(value) for name, value in scores.items()}
+    return dict(
+        checkpoint=run.results['retrain']['checkpoint'], metrics=metrics or dict(val_miou=None)
+    )
+
+
+def train(run: Run, stage: Config, resumes: bool) -> dict[str, Any]:
+    """Trains with mmengine's runner, from the last checkpoint if the stage resumes and has one.
+
+    Args:
+        run: The run that the stage is part of.
+        stage: Config of the training.
+        resumes: Whether to continue with what its folder holds.
+
+    Returns:
+        ``checkpoint`` that the runner judged best, else its last one, its ``digest``, and what it
+        was ``chosen_by``.
+    """
+    checkpoint = decide(latest_checkpoint, stage.work_dir) if resumes else None
+    stage.resume = checkpoint is not None
+    if checkpoint is not None:
+        stage.load_from = checkpoint
+    runner = Runner.from_cfg(stage)
+    runner.train()
+    barrier()
+    return decide(_trained, run, runner)
+
+
+def _trained(run: Run, runner: Runner) -> dict[str, Any]:
+    best = runner.message_hub.get_info('best_ckpt')
+    path = Path(best or latest_checkpoint(runner.work_dir) or '')
+    name = (Path(runner.work_dir) / path.name).relative_to(run.work_dir)
+    return dict(
+        checkpoint=str(name),
+        digest=stage_inputs.file_digest(run.work_dir / name),
+        chosen_by=chosen_by(runner) if best else 'fixed',
+    )
+
+
+def chosen_by(runner: Runner) -> str:
+    """What decides for the best checkpoint: image labels (``label-free``) or masks (``oracle``)."""
+    hook = next(hook for hook in runner.hooks if isinstance(hook, CheckpointHook))
+    return 'label-free' if set(hook.key_indicators) <= set(LABEL_FREE) else 'oracle'
+
+
+def _has_checkpoint(run: Run, results: dict[str, Any]) -> bool:
+    path = run.work_dir / results['checkpoint']
+    return path.is_file() and stage_inputs.file_digest(path) == results['digest']
+
+
+def _has_masks(run: Run, results: dict[str, Any]) -> bool:
+    return _count_masks(run) == results['masks']
+
+
+def _count_masks(run: Run) -> int:
+    folder = run.work_dir / stage_configs.PSEUDO_LABEL_DIR / MASK_FOLDER
+    return sum(1 for _ in folder.rglob('*.png'))
+
+
+def _labelling_configs(run: Run) -> Iterator[tuple[str, Config]]:
+    folder = run.work_dir / stage_configs.PSEUDO_LABEL_DIR
+    metric = stage_configs.cam_metric(run.cfg, folder)
+    yield CAM, stage_configs.cam_inference_config(run.cfg, '', [metric], folder)
+    score_split = stage_configs.score_split_config(run.cfg, '', folder)
+    if score_split is not None:
+        yield CAM, score_split
+
+
+register_stage(
+    Stage(
+        'cam',
+        'CAM training',
+        stage_configs.CAM_DIR,
+        inputs=stage_inputs.cam_inputs,
+        run=train_cams,
+        intact=_has_checkpoint,
+        configs=lambda run: [(CAM, stage_configs.cam_training_config(run.cfg))],
+    )
+)
+register_stage(
+    Stage(
+        'pseudo_labels',
+        'Pseudo labels',
+        stage_configs.PSEUDO_LABEL_DIR,
+        inputs=stage_inputs.pseudo_label_inputs,
+        run=label,
+        intact=_has_masks,
+        configs=_labelling_configs,
+        needs=('cam',),
+    )
+)
+register_stage(
+    Stage(
+        'retrain',
+        'Retraining',
+        stage_configs.RETRAIN_DIR,
+        inputs=stage_inputs.retraining_inputs,
+        run=retrain,
+        intact=_has_checkpoint,
+        configs=lambda run: [('', stage_configs.retraining_config(run.cfg))],
+        needs=('cam', 'pseudo_labels'),
+    )
+)
+register_stage(
+    Stage(
+        'evaluation',
+        'Evaluation',
+        None,
+        inputs=stage_inputs.evaluation_inputs,
+        run=evaluate,
+        configs=lambda run: [('', stage_configs.retrained_test_config(run.cfg, ''))],
+        needs=('retrain',),
+    )
+)
