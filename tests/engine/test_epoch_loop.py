@@ -166,6 +166,28 @@ def test_left_in_or_before_a_validation(uninterrupted, tmp_path, event, epoch):
     assert train(tmp_path, resume=True, **options) == expected
 
 
+class Drawn(Hook):
+    """Notes the random part of every sample, and a number that an iteration would draw."""
+
+    def __init__(self):
+        self.samples, self.numbers = [], []
+
+    def before_train_iter(self, runner, batch_idx, data_batch=None):
+        self.samples += [float(value) for item in data_batch['inputs'] for value in item % 1]
+        self.numbers.append(torch.rand(()).item())
+
+
+@pytest.mark.parametrize('workers', [0, 2])
+def test_no_random_number_repeats(tmp_path, workers):
+    """mmengine's workers draw alike in every epoch, which repeats the augmentations."""
+    drawn = Drawn()
+    train(tmp_path, hooks=[drawn], workers=workers)
+    assert len(drawn.numbers) == EPOCHS * BATCHES
+    assert len(drawn.samples) == 4 * 2 * EPOCHS * BATCHES
+    assert len(set(drawn.numbers)) == len(drawn.numbers)
+    assert len(set(drawn.samples)) == len(drawn.samples)
+
+
 def test_validation_without_a_checkpoint_is_not_left(tmp_path):
     rare = dict(type='WeakTrCheckpointHook', interval=3, save_best='acc')
     expected = train(tmp_path / 'a', checkpoint=rare)

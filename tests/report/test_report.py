@@ -13,6 +13,7 @@ from PIL import Image
 from weaktr_mmseg.evaluation.score_files import confusion_scores, sweep_scores, write_scores
 from weaktr_mmseg.pseudo_labels.thresholds import ThresholdSweep
 from weaktr_mmseg.report import page, write_report, write_report_or_warn
+from weaktr_mmseg.report.run_files import read_run
 from weaktr_mmseg.utils.errors import WeakTrInputError
 from weaktr_mmseg.utils.masks import write_mask
 
@@ -85,6 +86,15 @@ def test_report_has_every_section_and_needs_no_other_file(run):
     assert '1 h 1 min' in html  # 3700 s
     for svg in re.findall(r'<svg.*?</svg>', html, re.DOTALL):
         assert 'NaN' not in svg and 'nan' not in svg
+
+
+def test_what_a_later_start_repeats_replaces_the_earlier(run):
+    logs = run / 'cam/tstart_2/vis_data'
+    logs.mkdir(parents=True)
+    later = dict(loss=0.25, loss_cls=0.5, iter=1, step=1, epoch=1)
+    (logs / 'scalars.json').write_text(json.dumps(later))
+    losses = {line['iter']: line['loss'] for line in read_run(run).logs['cam'] if 'iter' in line}
+    assert losses == {0: 2.0, 1: 0.25}
 
 
 def test_label_free_and_oracle_are_marked(run):

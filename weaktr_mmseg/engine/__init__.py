@@ -4,6 +4,7 @@ from .epoch_loop import WeakTrEpochLoop
 from .frozen_cam_loop import WeakTrFrozenCAMLoop
 from .frozen_segmentor_loop import WeakTrFrozenSegmentorLoop
 from .hooks import WeakTrCheckpointHook
+from .optim_wrapper import build_optim_wrapper
 from .schedulers import WeakTrPolyLR, WeakTrWarmupCosineLR
 
 __all__ = [
@@ -13,4 +14,5 @@ __all__ = [
     'WeakTrFrozenSegmentorLoop',
     'WeakTrPolyLR',
     'WeakTrWarmupCosineLR',
+    'build_optim_wrapper',
 ]

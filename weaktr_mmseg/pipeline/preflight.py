@@ -7,6 +7,7 @@ import logging
 import tempfile
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
+from difflib import get_close_matches
 from pathlib import Path
 from typing import Any
 
@@ -19,7 +20,7 @@ from mmengine.registry import DefaultScope
 from mmengine.runner import Runner
 from mmengine.visualization import Visualizer
 from mmseg.evaluation import IoUMetric
-from mmseg.registry import DATASETS
+from mmseg.registry import DATASETS, OPTIMIZERS
 from torch import nn
 from torch.utils.data import Dataset
 
@@ -132,6 +133,7 @@ class _DryRunner(Runner):
         if self._train_loop is not None:
             with config_faults(f'{place}train_cfg, train_dataloader'):
                 self._train_loop = self.build_train_loop(self._train_loop)
+            self._check_optimizer_type(place)
             with config_faults(f'{place}optim_wrapper'):
                 self.optim_wrapper = self.build_optim_wrapper(self.optim_wrapper)
             with config_faults(f'{place}auto_scale_lr'):
@@ -148,6 +150,18 @@ class _DryRunner(Runner):
             names = score_names(built.evaluator, f'{place}{kind}_evaluator')
             if kind == 'val' and names is not None:
                 self._check_save_best(names, place)
+
+    def _check_optimizer_type(self, place: str) -> None:
+        """An unknown optimizer; mmengine says of it that None cannot be called."""
+        kind = (self.optim_wrapper or {}).get('optimizer', {}).get('type')
+        if isinstance(kind, str) and OPTIMIZERS.get(kind) is None:
+            known = {**OPTIMIZERS.module_dict, **OPTIMIZERS.parent.module_dict}
+            by_lower = {name.lower(): name for name in known}
+            close = get_close_matches(kind.lower(), by_lower, n=1)
+            hint = f'; did you mean {by_lower[close[0]]}?' if close else ''
+            raise WeakTrInputError(
+                f'{place}optim_wrapper.optimizer.type: no optimizer {kind!r}{hint}'
+            )
 
     def _check_save_best(self, names: set[str], place: str) -> None:
         hook = next((hook for hook in self.hooks if isinstance(hook, CheckpointHook)), None)

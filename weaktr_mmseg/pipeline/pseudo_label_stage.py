@@ -12,11 +12,11 @@ import torch
 from mmengine.config import Config
 from mmengine.dist import all_reduce, barrier, get_dist_info, get_world_size, is_main_process
 from mmengine.logging import print_log
-from mmengine.runner import Runner
 from mmseg.registry import METRICS
 from torch.utils.data import DataLoader
 
 from ..checkpoints.io import parameters_digest
+from ..engine.quiet_runner import QuietRunner
 from ..evaluation.cam_metric import OTSU
 from ..evaluation.score_files import confusion_scores, write_scores
 from ..pseudo_labels.generate import CAM_FOLDER, MASK_FOLDER, MaskSample, write_masks
@@ -153,7 +153,7 @@ def _predict(cfg: Config, checkpoint: str, files: PredictionFiles, folder: Path)
     stage.test_dataloader['batch_sampler'] = dict(
         type='WeakTrPendingBatchSampler', files=files._asdict(), workers=workers
     )
-    runner = Runner.from_cfg(stage)
+    runner = QuietRunner.from_cfg(stage)
     loader = runner.test_loop.dataloader
     pending = torch.tensor(sum(len(batch) for batch in loader.batch_sampler))
     all_reduce(pending)
@@ -184,7 +184,7 @@ def _score_split(cfg: Config, checkpoint: str, folder: Path) -> dict[str, float 
     stage = stages.score_split_config(cfg, checkpoint, folder)
     if stage is None:
         return {}
-    return dict(val_cam_miou_oracle=Runner.from_cfg(stage).test().get('cam/fused_miou_oracle'))
+    return dict(val_cam_miou_oracle=QuietRunner.from_cfg(stage).test().get('cam/fused_miou_oracle'))
 
 
 def _write_masks(options: dict, dataset: Any, threshold: float, folder: Path) -> float | None:

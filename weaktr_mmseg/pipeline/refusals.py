@@ -6,7 +6,7 @@ from collections.abc import Mapping
 
 from mmengine.config import Config
 from mmengine.hooks import CheckpointHook
-from mmengine.runner import EpochBasedTrainLoop
+from mmengine.runner import IterBasedTrainLoop
 from mmseg.registry import HOOKS, LOOPS
 
 from ..utils.errors import WeakTrInputError
@@ -25,7 +25,7 @@ def refuse_unsupported(cfg: Config, place: str = '') -> None:
     loop = cfg.get('train_cfg') or {}
     kind = LOOPS.get(loop['type']) if isinstance(loop.get('type'), str) else loop.get('type')
     by_iterations = 'type' not in loop and not loop.get('by_epoch', True)
-    if by_iterations or (kind is not None and not _is(kind, EpochBasedTrainLoop)):
+    if by_iterations or _is(kind, IterBasedTrainLoop):
         raise WeakTrInputError(
             f'{place}train_cfg.type: a stage of a pipeline trains by epochs, got '
             f'{loop.get("type", "by_epoch=False")}; write {place}train_cfg=dict(_delete_=True, '

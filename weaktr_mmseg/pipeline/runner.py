@@ -20,6 +20,7 @@ from ..data_check.check_data import check_data
 from ..datasets.listing_cache import listed_once
 from ..engine.disk_space import disk_full_errors
 from ..engine.distributed import init_cpu_process_group
+from ..engine.quiet_runner import quiet_warnings
 from ..engine.signals import announced_signals
 from ..report import write_report_or_warn
 from ..utils.errors import WeakTrInputError
@@ -92,7 +93,12 @@ class WeakTrRunner:
                 folder is in use or holds a run that cannot be continued; if the disk is full.
             WeakTrInterrupted: After SIGTERM or SIGINT.
         """
-        with announced_signals(), disk_full_errors(self.work_dir), listed_once():
+        with (
+            announced_signals(),
+            disk_full_errors(self.work_dir),
+            listed_once(),
+            quiet_warnings(),
+        ):
             self._check_data()
             with WorkDirLock(self.work_dir):
                 return self._run_stages()

@@ -13,6 +13,7 @@ from mmengine.runner import Runner
 
 from ..engine.checkpoint_files import latest_checkpoint
 from ..engine.main_process import decide
+from ..engine.quiet_runner import QuietRunner
 from ..pseudo_labels.generate import MASK_FOLDER
 from . import stage_configs, stage_inputs
 from .pseudo_label_stage import generate_pseudo_labels
@@ -57,7 +58,7 @@ def retrain(run: Run, resumes: bool) -> dict[str, Any]:
 def evaluate(run: Run, resumes: bool) -> dict[str, Any]:
     """Tests the segmentor."""
     checkpoint = str(run.checkpoint('retrain'))
-    runner = Runner.from_cfg(stage_configs.retrained_test_config(run.cfg, checkpoint))
+    runner = QuietRunner.from_cfg(stage_configs.retrained_test_config(run.cfg, checkpoint))
     scores = {name: value for name, value in runner.test().items() if name not in BY_THE_WAY}
     metrics = {f'val_{name.lower()}': float(value) for name, value in scores.items()}
     return dict(
@@ -81,7 +82,7 @@ def train(run: Run, stage: Config, resumes: bool) -> dict[str, Any]:
     stage.resume = checkpoint is not None
     if checkpoint is not None:
         stage.load_from = checkpoint
-    runner = Runner.from_cfg(stage)
+    runner = QuietRunner.from_cfg(stage)
     runner.train()
     barrier()
     return decide(_trained, run, runner)

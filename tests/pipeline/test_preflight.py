@@ -1,0 +1,131 @@
+"""Every stage is built once before the first one starts, and what cannot work is refused."""
+
+from __future__ import annotations
+
+import copy
+import time
+from pathlib import Path
+
+import pytest
+import torch
+from mmengine.config import Config
+from mmengine.logging import MessageHub, MMLogger
+from test_runner import shrink_stage
+
+from weaktr_mmseg.pipeline import WeakTrRunner
+from weaktr_mmseg.pipeline.preflight import check_pipeline, config_faults
+from weaktr_mmseg.utils.errors import WeakTrInputError, WeakTrMissingFileError
+
+ROOT = Path(__file__).parents[2]
+
+
+@pytest.fixture(scope='module')
+def tiny(tmp_path_factory):
+    folder = tmp_path_factory.mktemp('preflight')
+    cfg = Config.fromfile(ROOT / 'configs/weaktr_demo.py')
+    cam = Config.fromfile(ROOT / 'configs/weaktr_demo_cam.py')
+    for stage in (cfg, cam):
+        shrink_stage(stage, folder / 'demo')
+    cfg.cam_stage = cam.to_dict()
+    cfg.pseudo_labels.workers = 0
+    cfg.work_dir = str(folder / 'work')
+    return cfg
+
+
+def check(tiny, **options):
+    cfg = copy.deepcopy(tiny)
+    cfg.merge_from_dict(options)
+    runner = WeakTrRunner.from_cfg(cfg)
+    check_pipeline(runner.cfg, runner.stages)
+
+
+def test_a_right_config_passes_and_leaves_nothing(tiny):
+    state = torch.get_rng_state()
+    before = [set(manager._instance_dict) for manager in (MMLogger, MessageHub)]
+    start = time.perf_counter()
+    check(tiny)
+    assert time.perf_counter() - start < 30
+    assert not Path(tiny.work_dir).exists()
+    assert [set(manager._instance_dict) for manager in (MMLogger, MessageHub)] == before
+    assert state.shape == torch.get_rng_state().shape
+
+
+CHECKPOINT = 'default_hooks.checkpoint'
+FAULTS = [
+    # Typing errors in every stage and part.
+    ({'train_cfg.max_epoch': 3}, r'^train_cfg, .*max_epoch'),
+    ({'cam_stage.train_cfg.max_epoch': 3}, r'^cam_stage\.train_cfg, .*max_epoch'),
+    ({'optim_wrapper.optimizer.type': 'Adamw'}, r'^optim_wrapper\.optimizer\.type: .* AdamW'),
+    ({'optim_wrapper.optimizer.rl': 1}, r'^optim_wrapper: .*rl'),
+    ({'test_evaluator.iou_metrics': ['mIOU']}, r'^test_evaluator: .*mIOU'),
+    ({'val_evaluator.iou_metrics': ['mIOU']}, r'^val_evaluator: .*mIOU'),
+    ({'param_scheduler.0.type': 'LinearRL'}, r'^param_scheduler: LinearRL is not in'),
+    ({'cam_stage.model.backbone.archs': 1}, r'^cam_stage\.model, hooks: .*archs'),
+    ({'model.decode_head.num_layer': 1}, r'^model, hooks: .*num_layer'),
+    ({'custom_hooks': [dict(type='NoHook')]}, r'^model, hooks: NoHook is not in'),
+    ({'test_dataloader.persistent_workers': True}, r'^test_cfg, .*persistent_workers'),
+    (
+        {'train_dataloader.dataset.pipeline.0.type': 'LoadImage'},
+        r'^train_dataloader\.dataset: Load',
+    ),
+    ({'pseudo_labels.score_split': 'nowhere.txt'}, 'nowhere.txt'),
+    # What cannot work.
+    (
+        {'train_cfg': dict(_delete_=True, type='IterBasedTrainLoop', max_iters=6)},
+        r'^train_cfg\.type: .*by epochs, got IterBasedTrainLoop; write train_cfg=dict\(_delete_',
+    ),
+    (
+        {'cam_stage.train_cfg': dict(_delete_=True, by_epoch=False, max_iters=6)},
+        r'^cam_stage\.train_cfg\.type: .*got by_epoch=False',
+    ),
+    ({f'{CHECKPOINT}.out_dir': 'x'}, r'^default_hooks\.checkpoint\.out_dir: .*leave it out'),
+    ({f'{CHECKPOINT}.by_epoch': False}, r'^default_hooks\.checkpoint\.by_epoch: '),
+    ({f'{CHECKPOINT}.filename_tmpl': 'a{}.pth'}, r'^default_hooks\.checkpoint\.filename_tmpl: '),
+    (
+        {f'{CHECKPOINT}.interval': -1, f'{CHECKPOINT}.save_last': False},
+        r'^default_hooks\.checkpoint: nothing would be saved',
+    ),
+    ({CHECKPOINT: None}, r'^default_hooks\.checkpoint: the next stage needs a checkpoint'),
+    ({f'{CHECKPOINT}.save_best': ['mIoU', 'aAcc']}, r'save_best: one score decides'),
+    ({f'{CHECKPOINT}.save_best': 'mDice'}, r'save_best: expected .*mIoU.*, got .mDice'),
+    (
+        {'cam_stage.default_hooks.checkpoint.save_best': 'image_map'},
+        r'^cam_stage\.default_hooks\.checkpoint\.save_best: expected .*cam/image_map.*got',
+    ),
+]
+
+
+@pytest.mark.parametrize(('options', 'message'), FAULTS, ids=lambda value: str(value)[:60])
+def test_a_fault_is_one_line_before_the_first_stage(tiny, options, message):
+    with pytest.raises(WeakTrInputError, match=message) as fault:
+        check(tiny, **options)
+    assert len(str(fault.value).splitlines()) == 1
+    assert not Path(tiny.work_dir).exists()
+
+
+@pytest.mark.parametrize('place', ['', 'cam_stage.'])
+def test_mixed_precision_without_gpu_says_what_to_set(tiny, monkeypatch, place):
+    monkeypatch.setattr(torch.cuda, 'is_available', lambda: False)
+    message = rf'^{place}optim_wrapper\.type: .*no.*; set {place}optim_wrapper\.type=OptimWrapper$'
+    with pytest.raises(WeakTrInputError, match=message):
+        check(tiny, **{f'{place}optim_wrapper.type': 'AmpOptimWrapper'})
+
+
+@pytest.mark.parametrize('key', ['mIoU', 'aAcc', 'auto'])
+def test_save_best_of_a_present_score_passes(tiny, key):
+    check(tiny, **{f'{CHECKPOINT}.save_best': key})
+
+
+def test_epoch_loop_and_checkpoint_hook_of_mmengine_pass(tiny):
+    check(
+        tiny,
+        train_cfg=dict(_delete_=True, type='EpochBasedTrainLoop', max_epochs=1),
+        **{f'{CHECKPOINT}.type': 'CheckpointHook'},
+    )
+
+
+def test_faults_of_a_config_are_lines_and_known_ones_stay():
+    with pytest.raises(WeakTrInputError, match=r'^a\.b: boom$'), config_faults('a.b'):
+        raise AssertionError('boom\nmore')
+    with pytest.raises(WeakTrMissingFileError, match='^gone$'), config_faults('a.b'):
+        raise WeakTrMissingFileError('gone')
