@@ -12,5 +12,6 @@ model = dict(
     backbone=dict(
         num_classes=num_classes, init_cfg=dict(checkpoint=_base_.pretrained)),
     cam_head=dict(num_classes=num_classes))
+optim_wrapper = dict(type='WeakTrOptimWrapper')  # in the precision that the machine is fast in
 default_hooks = dict(  # without any pixel label
     checkpoint=dict(save_best='cam/image_map', rule='greater'))

@@ -17,6 +17,7 @@ def shown(console, message, level=logging.INFO):
         ("WeakTr stage 'cam' starts", logging.INFO, True),
         ('Epoch(val) [2][3/3]    mIoU: 50.1', logging.INFO, True),
         ('Pipeline finished, x:\n  a  1\n  b  2\n  c  3', logging.INFO, True),
+        ('Epoch(val) [1][2/2]    eta: 0:00:00  time: 0.3', logging.INFO, False),
         ('Exp name: cam_20260101_000000', logging.INFO, False),
         ('Config:\nmodel = dict(\n    type=1)\n', logging.INFO, False),
         ('', logging.INFO, False),

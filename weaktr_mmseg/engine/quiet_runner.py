@@ -15,6 +15,7 @@ from mmengine.runner import Runner
 # Of mmengine's messages in one line, those that say nothing about how the run proceeds.
 NOISE = re.compile(
     r'Exp name: |Saving checkpoint at |Checkpoints will be saved |Distributed training is not used'
+    r'|per class results|Epoch\((?:val|test)\).* eta: '
     r'|LR is set based on |paramwise_options|Load checkpoint from|load .* in model from|Loads? '
     r'checkpoint by|Resize the pos_embed|Auto resumed|The previous best checkpoint'
 )
@@ -58,10 +59,9 @@ class QuietRunner(Runner):
     def build_logger(self, log_level: int | str = 'INFO', **kwargs: Any) -> MMLogger:
         """Builds the logger; its file gets everything."""
         logger = super().build_logger(log_level=log_level, **kwargs)
-        if logger.level > logging.DEBUG:
-            for handler in logger.handlers:
-                if not isinstance(handler, logging.FileHandler):
-                    handler.addFilter(ConsoleFilter())
+        for handler in logger.handlers:
+            if handler.level > logging.DEBUG and not isinstance(handler, logging.FileHandler):
+                handler.addFilter(ConsoleFilter())
         return logger
 
 
