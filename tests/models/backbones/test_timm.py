@@ -97,6 +97,29 @@ def test_one_class_token_gives_the_tokens_and_the_attention_of_timm(name, size, 
     assert rows.std() > 1e-4
 
 
+@torch.no_grad()
+def test_registers_with_positions_keep_them(tmp_path):
+    name, options = 'vit_small_patch16_224', dict(reg_tokens=2)
+    reference = save_timm(name, tmp_path / 'vit.pth', **options)
+    fusion = dict(type='WeakTrUniformFusion')
+    vit = build(
+        'WeakTrTimmViT', name, tmp_path / 'vit.pth', num_classes=1, fusion=fusion, **options
+    )
+    features = vit(draw_images(48, 48))
+    tokens = reference.forward_features(draw_images(48, 48))
+    patches = features.patch_map.flatten(2).mT
+    torch.testing.assert_close(patches, tokens[:, 3:], rtol=1e-4, atol=1e-5)
+
+
+def test_attention_is_seen_also_where_timm_would_form_it_step_by_step():
+    timm.layers.set_fused_attn(False)
+    try:
+        vit = build('WeakTrTimmViT', 'vit_small_patch16_224', num_classes=1, fusion=FUSION)
+    finally:
+        timm.layers.set_fused_attn(True)
+    assert len(vit.encode(draw_images(48, 48)).queries) == DEPTH
+
+
 def test_equals_the_cam_encoder_of_this_package_with_gradients(tmp_path):
     name = 'vit_small_patch16_224'
     reference = save_timm(name, tmp_path / 'vit.pth')

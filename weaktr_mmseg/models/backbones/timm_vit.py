@@ -115,7 +115,8 @@ class WeakTrTimmViT(CAMEncoder, TimmEncoder):
         )
         images = images[..., :height, :width]
         history = AttentionHistory(len(self.vit.blocks))
-        self._pooled = pooled = []
+        pooled: list[Tensor] = []
+        self._pooled = pooled
         with AttentionRecorder(history):
             tokens = self.vit.forward_features(images)
         return WeakTrEncoded(

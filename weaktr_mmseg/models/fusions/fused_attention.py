@@ -142,10 +142,10 @@ class StreamingFusedAttention(FusedAttention):
 
     def propagated_mean(self, maps: Tensor) -> Tensor:
         # mean_p (F m)_p = sum_q (mean_p F_pq) m_q: the mean needs one number per column.
-        fused = 0
-        for weight, query, key in self._layers():
-            columns = mean_patch_row(query, key, self.first_patch)  # (B, H, Np)
-            fused = fused + _weighted_sum('bh,bhn->bn', weight, columns)
+        fused: Tensor = sum(  # (B, Np)
+            _weighted_sum('bh,bhn->bn', weight, mean_patch_row(query, key, self.first_patch))
+            for weight, query, key in self._layers()
+        )
         return torch.einsum('bn,bkn->bk', fused, maps.to(fused.dtype))
 
 

@@ -57,5 +57,5 @@ class WeakTrUniformFusion(HeadFusion):
             (B, H, L): ``L / k`` for the chosen layers, 0 for the others.
         """
         weights = pooled[0].new_zeros(len(pooled[0]), self.num_heads, self.num_layers)
-        weights[..., self.fused_layers.start :] = self.num_layers / len(self.fused_layers)
+        weights[..., -len(self.fused_layers) :] = self.num_layers / len(self.fused_layers)
         return weights
