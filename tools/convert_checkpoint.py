@@ -27,6 +27,12 @@ def parse_args() -> argparse.Namespace:
         help='start the CAM stage with C classes from an ImageNet ViT (VOC: 20, COCO: 80); '
         'without it an encoder is converted for the segmentation stage',
     )
+    parser.add_argument(
+        '--keep-coco-rows',
+        action='store_true',
+        help="keep all 90 or 91 classes of the authors' COCO networks, for heads with "
+        'original_coco_ids=True (exactly their outputs)',
+    )
     return parser.parse_args()
 
 
@@ -34,7 +40,7 @@ def main(args: argparse.Namespace) -> int:
     """Converts."""
     from weaktr_mmseg.checkpoints import convert_checkpoint
 
-    layout = convert_checkpoint(args.source, args.target, args.cam_classes)
+    layout = convert_checkpoint(args.source, args.target, args.cam_classes, args.keep_coco_rows)
     print(f'{args.source} is {layout.value}; converted to {args.target}')
     return 0
 

@@ -80,6 +80,22 @@ def test_converted_checkpoints_load_strictly(layouts, tmp_path):
         MODELS.build(cfg.model).load_state_dict(state, strict=True)
 
 
+def test_coco_networks_keep_their_rows_if_asked_to(layouts):
+    for name, shapes in layouts.items():
+        if not name.endswith('_coco'):
+            continue
+        state = random_state(shapes)
+        kept, _ = convert_state_dict(state, keep_coco_rows=True)
+        cfg = Config.fromfile(CONFIGS / leaf_for(convert_state_dict(state)[0]))
+        cfg.model.backbone.pop('init_cfg')
+        if 'cam_head' in cfg.model:
+            cfg.model.backbone.num_classes = 90
+            cfg.model.cam_head.original_coco_ids = True
+        else:
+            cfg.model.decode_head.original_coco_ids = True
+        MODELS.build(cfg.model).load_state_dict(kept, strict=True)
+
+
 def test_conversion_back_restores_every_used_parameter(layouts):
     for name, shapes in layouts.items():
         state = random_state(shapes)

@@ -26,7 +26,7 @@ CONVERTERS = {
 
 
 def convert_state_dict(
-    state: Mapping[str, Tensor], cam_classes: int | None = None
+    state: Mapping[str, Tensor], cam_classes: int | None = None, keep_coco_rows: bool = False
 ) -> tuple[StateDict, Layout]:
     """Converts parameters to the other side: published ones to ours, ours to the authors'.
 
@@ -34,6 +34,8 @@ def convert_state_dict(
         state: Parameters by name.
         cam_classes: For encoders only: number of foreground classes of the CAM stage to start
             from it; None to start the segmentation stage.
+        keep_coco_rows: For the authors' COCO networks only: keep the rows of unused ids, for heads
+            with ``original_coco_ids=True``.
 
     Returns:
         The converted parameters and what the given ones were.
@@ -50,14 +52,22 @@ def convert_state_dict(
         raise WeakTrInputError(
             f'a number of CAM classes is for encoders alone, but this is {layout.value}'
         )
+    options = dict(keep_coco_rows=True) if keep_coco_rows else {}
+    if options and layout not in (Layout.AUTHORS_CAM, Layout.AUTHORS_SEGMENTER):
+        raise WeakTrInputError(
+            f"keep_coco_rows: expected a checkpoint of WeakTr's authors, but this is {layout.value}"
+        )
     try:
-        return CONVERTERS[layout](state), layout
+        return CONVERTERS[layout](state, **options), layout
     except UnknownLayoutError as error:
         raise UnknownLayoutError(f'looks like {layout.value}, but {error}') from error
 
 
 def convert_checkpoint(
-    source: str | os.PathLike, target: str | os.PathLike, cam_classes: int | None = None
+    source: str | os.PathLike,
+    target: str | os.PathLike,
+    cam_classes: int | None = None,
+    keep_coco_rows: bool = False,
 ) -> Layout:
     """Reads, recognises, converts and writes a checkpoint.
 
@@ -65,6 +75,7 @@ def convert_checkpoint(
         source: A PyTorch checkpoint, ``.npz`` or ``.safetensors``.
         target: The file to write.
         cam_classes: See :func:`convert_state_dict`.
+        keep_coco_rows: See :func:`convert_state_dict`.
 
     Returns:
         What ``source`` was.
@@ -75,7 +86,7 @@ def convert_checkpoint(
     """
     state = load_state_dict(source)
     with named(source):
-        converted, layout = convert_state_dict(state, cam_classes)
+        converted, layout = convert_state_dict(state, cam_classes, keep_coco_rows)
     save_state_dict(converted, target, meta=dict(converted_from=layout.value))
     return layout
 

@@ -12,11 +12,12 @@ from .layouts import CAM_CLASS_DIMS, CAM_STAGE
 from .names import StateDict
 
 
-def import_cam(state: Mapping[str, Tensor]) -> StateDict:
-    """Convert an authors' CAM checkpoint; 90 COCO classes become 80.
+def import_cam(state: Mapping[str, Tensor], keep_coco_rows: bool = False) -> StateDict:
+    """Converts an authors' CAM checkpoint; 90 COCO classes become 80.
 
     Args:
-        state: parameters by the authors' names.
+        state: Parameters by the authors' names.
+        keep_coco_rows: Keep all 90, for a head with ``original_coco_ids=True``.
 
     Returns:
         Parameters of ``WeakTrCAMSegmentor``.
@@ -24,7 +25,8 @@ def import_cam(state: Mapping[str, Tensor]) -> StateDict:
     Raises:
         UnknownLayoutError: a parameter is missing or unknown.
     """
-    return to_contiguous(CAM_STAGE.rename(state), CAM_CLASS_DIMS)
+    converted = CAM_STAGE.rename(state)
+    return converted if keep_coco_rows else to_contiguous(converted, CAM_CLASS_DIMS)
 
 
 def export_cam(state: Mapping[str, Tensor]) -> StateDict:

@@ -19,11 +19,12 @@ EVA02_HEAD_DIMS = 64  # in every published size
 DECODER_TABLE = DECODER.prefixed('decoder.', 'decode_head.')
 
 
-def import_segmenter(state: Mapping[str, Tensor]) -> StateDict:
-    """Convert an authors' segmentation checkpoint; 91 COCO classes become 81.
+def import_segmenter(state: Mapping[str, Tensor], keep_coco_rows: bool = False) -> StateDict:
+    """Converts an authors' segmentation checkpoint; 91 COCO classes become 81.
 
     Args:
-        state: parameters by the authors' names, encoder ViT, DINOv2 or EVA-02.
+        state: Parameters by the authors' names, encoder ViT, DINOv2 or EVA-02.
+        keep_coco_rows: Keep all 91, for a head with ``original_coco_ids=True``.
 
     Returns:
         Parameters of mmseg's ``EncoderDecoder`` with our decode head.
@@ -37,7 +38,7 @@ def import_segmenter(state: Mapping[str, Tensor]) -> StateDict:
     converted[KERNEL] = resize_kernel(converted[KERNEL], (PATCH_SIZE, PATCH_SIZE))
     converted = {f'backbone.{name}': tensor for name, tensor in converted.items()}
     converted.update(_transpose(DECODER_TABLE.rename(decoder)))
-    return to_contiguous(converted, SEGMENTER_CLASS_DIMS)
+    return converted if keep_coco_rows else to_contiguous(converted, SEGMENTER_CLASS_DIMS)
 
 
 def export_segmenter(state: Mapping[str, Tensor]) -> StateDict:
