@@ -47,8 +47,10 @@ def reference(queries, keys, weights, scores, targets, start, goal, loss):
                  for c in labelled}  # fmt: skip
         for c in labelled:
             coarse = scores[image, c].relu().flatten()
-            attended = fused[image, c, CLASSES:] * coarse * start[image, c]
-            spread = fused[image, CLASSES:, CLASSES:] @ attended
+            source = start[image, c]
+            if loss.attended:
+                source = source * fused[image, c, CLASSES:] * coarse
+            spread = fused[image, CLASSES:, CLASSES:] @ source
             logs = (spread / spread.mean() + FLOOR).log()
             reach = [p for p in range(PATCHES) if goal[image, c, p]]
             others = {p for o in labelled if o != c for p in seeds[o]} - set(seeds[c])
@@ -61,9 +63,10 @@ def reference(queries, keys, weights, scores, targets, start, goal, loss):
 
 @pytest.mark.parametrize('mode', ['materialized', 'streaming'])
 @pytest.mark.parametrize('contrast_classes', [True, False])
-def test_is_what_its_docstring_says(case, mode, contrast_classes):
+@pytest.mark.parametrize('attended', [True, False])
+def test_is_what_its_docstring_says(case, mode, contrast_classes, attended):
     queries, keys, weights, scores, targets = case
-    loss = WeakTrSeedCompletionLoss(0.3, 0.4, contrast_classes, loss_weight=2.0)
+    loss = WeakTrSeedCompletionLoss(0.3, 0.4, contrast_classes, attended, loss_weight=2.0)
     scores += 3  # so that no two patches share the least score, 0
     torch.manual_seed(1)
     value = loss(features_of(queries, keys, weights, mode), scores, targets)

@@ -24,9 +24,9 @@ class WeakTrSeedCompletionLoss(nn.Module):
 
     1. The seeds are the ``seed_share`` of the patches where ``S_c`` is largest. A line at a random
        angle cuts them into halves ``A`` and ``B`` of equal size.
-    2. The attended map of half ``A``, ``G_c S_c 1_A``, ``G_c`` the fused attention of the class
-       token, is spread with the fused attention between patches, ``R = F (G_c S_c 1_A)``, and
-       divided by its mean.
+    2. Half ``A`` is spread with the fused attention between patches, and divided by its mean:
+       ``R = F (G_c S_c 1_A)`` with the fused attention ``G_c`` of the class token, which then
+       learns as well, or ``R = F 1_A`` if ``attended`` is False.
     3. ``B`` must receive more than the rejected patches ``N``: the loss is
        ``softplus(mean over N of log R - mean over B of log R)``.
 
@@ -39,6 +39,7 @@ class WeakTrSeedCompletionLoss(nn.Module):
         seed_share: Share of the patches that are seeds of a class.
         reject_share: Share of the patches that a class must not reach in an image of its own.
         contrast_classes: Whether seeds of other classes take the place of the least scores.
+        attended: Whether the seeds are weighted by map and attention before they are spread.
         activation: How the head turns scores into a coarse map, ``'relu'`` or ``'sigmoid'``.
         loss_weight: Factor of the loss.
         loss_name: Its name in the log.
@@ -52,6 +53,7 @@ class WeakTrSeedCompletionLoss(nn.Module):
         seed_share: float = 0.15,
         reject_share: float = 0.4,
         contrast_classes: bool = True,
+        attended: bool = True,
         activation: str = 'relu',
         loss_weight: float = 1.0,
         loss_name: str = 'loss_seed_completion',
@@ -66,6 +68,7 @@ class WeakTrSeedCompletionLoss(nn.Module):
         self.reject_share = reject_share
         check_choice('WeakTrSeedCompletionLoss.activation', activation, ('relu', 'sigmoid'))
         self.contrast_classes = contrast_classes
+        self.attended = attended
         self.activation = activation
         self.loss_weight = loss_weight
         self.loss_name = loss_name
@@ -88,8 +91,10 @@ class WeakTrSeedCompletionLoss(nn.Module):
         start, goal = cut_in_halves(seeds, maps.shape[-2:])
         rejected = self._rejected(maps.flatten(2), seeds)
         attention = features.attention
-        attended = attention.class_to_patch() * maps.flatten(2) * start
-        spread = attention.propagate(attended).float()  # (B, C, Np)
+        source = start
+        if self.attended:
+            source = attention.class_to_patch() * maps.flatten(2) * start
+        spread = attention.propagate(source).float()  # (B, C, Np)
         relative = spread / spread.mean(dim=2, keepdim=True).clamp_min(1e-12)
         logarithms = (relative + FLOOR).log()
         losses = F.softplus(_mean(logarithms, rejected) - _mean(logarithms, goal))  # (B, C)
