@@ -30,6 +30,12 @@ def parse_args() -> argparse.Namespace:
     parser.add_argument('--out-dir', default='predictions', help='default: predictions')
     add_refine(parser, 'DenseCRF preset=voc_seg')
     parser.add_argument(
+        '--labels',
+        metavar='TABLE',
+        help='table of what the photographs show, as for training (.csv or .json): each gets masks '
+        'of its classes alone; photographs that it does not have are segmented without',
+    )
+    parser.add_argument(
         '--short-side',
         type=int,
         metavar='PX',
@@ -46,6 +52,7 @@ def parse_args() -> argparse.Namespace:
 def main(args: argparse.Namespace) -> int:
     """Segments the images."""
     from weaktr_mmseg.apis.models import check_device, init_model
+    from weaktr_mmseg.apis.photo_labels import PhotoLabels
     from weaktr_mmseg.apis.segment import PhotoSegmentor
     from weaktr_mmseg.apis.segment_files import segment_files
     from weaktr_mmseg.refinement import parse_refine
@@ -54,7 +61,11 @@ def main(args: argparse.Namespace) -> int:
     model = init_model(args.model or args.config, args.checkpoint, device)
     refine = parse_refine(args.refine, dict(type='DenseCRF', preset='voc_seg'))
     segmentor = PhotoSegmentor(model, refine, args.short_side)
-    content = segment_files(segmentor, args.images, args.out_dir)
+    labels = None if args.labels is None else PhotoLabels(args.labels)
+    content = segment_files(segmentor, args.images, args.out_dir, labels)
+    if labels is not None:
+        known = sum(entry['labels'] is not None for entry in content['images'])
+        print(f'{args.labels} has labels of {known} of {len(content["images"])} photographs')
     for failure in content['failed']:
         print(f'error: {failure["error"]}', file=sys.stderr)
     for entry in content['images'][:20]:

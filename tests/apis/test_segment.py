@@ -1,5 +1,7 @@
 from __future__ import annotations
 
+import copy
+
 import numpy as np
 import pytest
 import torch.nn.functional as F
@@ -210,3 +212,23 @@ def test_faults_of_config_and_checkpoint(tiny_segmentor, tiny_cam, tmp_path):
     torn.write_bytes(tiny_segmentor.checkpoint.read_bytes()[:500])
     with pytest.raises(WeakTrInputError, match=r'torn\.pth: '):
         build_segmentor(cfg, torn)
+
+
+def test_known_labels_leave_their_classes_and_the_background(model):
+    """Among these the most likely one wins, as if the network had no other output."""
+    image = photo(32, 32)
+    model = copy.copy(model)
+    model.refiner = None
+    sample = inference_model(model, np.ascontiguousarray(image[..., ::-1]))
+    classes = model.dataset_meta['classes']
+    present = [classes[3], classes[1]]
+    expected = np.array([0, 1, 3])[sample.seg_logits.data[[0, 1, 3]].argmax(0).numpy()]
+    segmentor = PhotoSegmentor(model)
+    assert np.array_equal(segmentor(image, present), expected)
+    assert set(np.unique(segmentor(image, []))) == {0}
+    assert np.array_equal(segmentor(image), PhotoSegmentor(model)(image))  # no trace is left
+
+
+def test_known_labels_are_classes_of_the_network(model):
+    with pytest.raises(ValueError, match='expected classes of the network, .*; got unicorn'):
+        PhotoSegmentor(model)(photo(32, 32), ['unicorn'])

@@ -14,6 +14,7 @@ from PIL import Image
 from torch import Tensor, nn
 
 from ..refinement import OF_CONFIG, build_refiner
+from ..utils.errors import WeakTrInputError
 from .images import check_short_side, resize
 
 # Longer images are predicted at this side and enlarged: the scores of all classes at every pixel
@@ -50,15 +51,21 @@ class PhotoSegmentor:
         self.short_side = check_short_side(short_side) or trained_short_side(model.cfg)
 
     @torch.inference_mode()
-    def __call__(self, image: np.ndarray) -> np.ndarray:
+    def __call__(self, image: np.ndarray, present: Sequence[str] | None = None) -> np.ndarray:
         """Segments an image.
 
         Args:
             image: RGB, uint8 (H, W, 3).
+            present: Names of the classes that the image is known to show; every pixel gets one of
+                these or the background. None if nothing is known.
 
         Returns:
             Labels, uint8 (H, W), 0 for the background.
+
+        Raises:
+            WeakTrInputError: If the network does not know a class.
         """
+        self.model.allowed_classes = None if present is None else self._ids(present)
         work = resize(image, min(1.0, MAX_SIDE / max(image.shape[:2])))
         factor = 1.0
         if self.short_side is not None:
@@ -74,6 +81,16 @@ class PhotoSegmentor:
             return found
         height, width = image.shape[:2]
         return np.array(Image.fromarray(found).resize((width, height), Image.NEAREST))
+
+    def _ids(self, present: Sequence[str]) -> list[int]:
+        classes = list(self.model.dataset_meta['classes'])
+        unknown = sorted(set(present) - set(classes[1:]))
+        if unknown:
+            raise WeakTrInputError(
+                f'labels: expected classes of the network, {", ".join(classes[1:])}; got '
+                f'{", ".join(unknown)}'
+            )
+        return [0, *(classes.index(name) for name in present)]
 
     def _labels(self, logits: Tensor, image: np.ndarray) -> Tensor:
         """Labels at the size of an image (h, w, 3) from logits (K, h', w')."""

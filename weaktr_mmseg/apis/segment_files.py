@@ -15,6 +15,7 @@ from ..utils.images import read_rgb
 from ..utils.masks import write_mask
 from ..utils.progress import progress_bar
 from .images import ImageFile, find_images
+from .photo_labels import PhotoLabels
 from .segment import PhotoSegmentor, class_areas, overlay
 
 MASKS, OVERLAYS, AREAS_FILE = 'masks', 'overlays', 'areas.json'
@@ -22,7 +23,10 @@ JPEG_QUALITY = 92
 
 
 def segment_files(
-    segmentor: PhotoSegmentor, inputs: Sequence[str | Path], out_dir: str | Path
+    segmentor: PhotoSegmentor,
+    inputs: Sequence[str | Path],
+    out_dir: str | Path,
+    labels: PhotoLabels | None = None,
 ) -> dict[str, Any]:
     """Segments images and writes what it finds.
 
@@ -33,11 +37,14 @@ def segment_files(
         segmentor: Gives labels.
         inputs: Images and folders of images; images in ``out_dir`` are passed over.
         out_dir: Where the files go.
+        labels: What photographs are known to show; each gets masks of these classes alone. Those
+            that the table does not have are segmented without.
 
     Returns:
         ``classes``, ``colours`` (of masks and overlays), ``images`` (``file``, ``mask``,
-        ``overlay``, ``height``, ``width`` and ``areas``, the share of each class), ``mean_areas``
-        over the images, and ``failed`` (``file``, ``error``) for the images that cannot be read.
+        ``overlay``, ``height``, ``width``, ``areas``, the share of each class, and ``labels``, the
+        classes it was known to show or None), ``mean_areas`` over the images, and ``failed``
+        (``file``, ``error``) for the images that cannot be read.
 
     Raises:
         WeakTrInputError: If an input does not exist or a folder has no image.
@@ -52,7 +59,8 @@ def segment_files(
         except (OSError, ValueError) as error:
             failed.append(dict(file=str(file.path), error=str(error)))
             continue
-        images.append(_segment(segmentor, file, image, out))
+        present = None if labels is None else labels.of(file)
+        images.append(dict(_segment(segmentor, file, image, out, present), labels=present))
     total = {
         name: float(np.mean([entry['areas'].get(name, 0.0) for entry in images]))
         for name in classes
@@ -69,9 +77,13 @@ def segment_files(
 
 
 def _segment(
-    segmentor: PhotoSegmentor, file: ImageFile, image: np.ndarray, out: Path
+    segmentor: PhotoSegmentor,
+    file: ImageFile,
+    image: np.ndarray,
+    out: Path,
+    present: Sequence[str] | None,
 ) -> dict[str, Any]:
-    labels = segmentor(image)
+    labels = segmentor(image, present)
     palette = segmentor.model.dataset_meta['palette']
     mask, picture = f'{MASKS}/{file.name}.png', f'{OVERLAYS}/{file.name}.jpg'
     write_mask(out / mask, labels, palette)

@@ -10,7 +10,7 @@ from .backbones import (
 from .data_preprocessor import WeakTrDataPreprocessor
 from .features import WeakTrFeatures
 from .fusions import AdaptiveAttentionFusion, HeadFusion, WeakTrStaticFusion, WeakTrUniformFusion
-from .heads import WeakTrCAMHead, WeakTrGradientClippingHead
+from .heads import WeakTrCAMHead, WeakTrGradientClippingHead, WeakTrLinearHead
 from .losses import (
     WeakTrGradientClippingLoss,
     WeakTrMultiLabelSoftMarginLoss,
@@ -29,6 +29,7 @@ __all__ = [
     'WeakTrFeatures',
     'WeakTrGradientClippingHead',
     'WeakTrGradientClippingLoss',
+    'WeakTrLinearHead',
     'WeakTrMultiLabelSoftMarginLoss',
     'WeakTrSeedCompletionLoss',
     'WeakTrSegmenterViT',

@@ -114,3 +114,32 @@ def test_refines_at_the_size_of_the_input():
 def test_wrong_refinement(option, message):
     with pytest.raises(WeakTrInputError, match=message):
         _tiny_segmentor(test_cfg=dict(mode='whole', **option))
+
+
+@pytest.mark.parametrize('readouts', [(1.0,), (0.8, 1.0)])
+def test_image_labels_leave_their_classes_and_the_background(readouts):
+    """Of each image its own, also where several readouts are added."""
+    init_default_scope('mmseg')
+    arch = dict(embed_dims=8, num_layers=1, num_heads=2, feedforward_channels=8)
+    head = dict(in_channels=8, channels=8, embed_dims=8, num_layers=2, num_heads=1, num_classes=5)
+    torch.manual_seed(0)
+    segmentor = WeakTrSegmentor(
+        backbone=dict(type='WeakTrSegmenterViT', arch=arch, img_size=32, out_type='featmap'),
+        decode_head=dict(type='WeakTrGradientClippingHead', **head),
+        test_cfg=ConfigDict(mode='whole', readout_weights=readouts, use_image_labels=True),
+    ).eval()
+    samples = []
+    for labels in ([0.0, 1, 0, 1], [0.0, 0, 0, 0], None):
+        sample = SegDataSample(metainfo=dict(ori_shape=(32, 32), img_shape=(32, 32)))
+        if labels is not None:
+            sample.set_field(torch.tensor(labels), 'image_labels', dtype=torch.Tensor)
+        samples.append(sample)
+    with torch.no_grad():
+        scores = segmentor.predict_scores(torch.randn(3, 3, 32, 32), samples)
+        results = segmentor.predict(torch.randn(3, 3, 32, 32), samples)
+    assert not scores[0][[1, 3]].any() and not scores[1][1:].any()
+    assert scores[2].min() > 0
+    for one in scores:
+        torch.testing.assert_close(one.sum(0), torch.full((32, 32), sum(readouts)))
+    assert set(results[0].pred_sem_seg.data.unique().tolist()) <= {0, 2, 4}
+    assert set(results[1].pred_sem_seg.data.unique().tolist()) == {0}

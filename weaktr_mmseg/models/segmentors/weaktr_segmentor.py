@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import Any
 
 import torch
@@ -18,6 +19,7 @@ from ...utils.errors import input_errors
 from ..checkpoint_guard import guard_layout
 
 MAX_LOGITS = 1 << 28  # 1 GiB of float32: 21 classes at 4000 x 3200 pixels
+ABSENT_LOGIT = -1e4  # whose probability is 0, in half precision as well
 TINY = torch.finfo(torch.float32).tiny  # of which a logarithm exists
 
 
@@ -79,7 +81,7 @@ class WeakTrSegmentor(EncoderDecoder):
     where that is more than ``MAX_LOGITS`` numbers, the classes are resized one by one and only the
     prediction is kept.
 
-    Beside mmseg's keys, ``test_cfg`` may hold three:
+    Beside mmseg's keys, ``test_cfg`` may hold these:
 
     * ``enlarge_small=True``: an input of sliding windows whose short side is below that of the
       window is enlarged to it, as in the published evaluation.
@@ -90,6 +92,9 @@ class WeakTrSegmentor(EncoderDecoder):
       refines the prediction at the size of the network's input, so that its cost does not depend
       on the size of the photograph; :class:`WeakTrCRFTTAModel` does so at the original size, as was
       published.
+    * ``use_image_labels=True``: samples with ``image_labels`` get the background and the classes
+      that they are labelled with, no other; probabilities are renormalised among them. An attribute
+      ``allowed_classes`` (ids with background) does so for images without samples of their own.
 
     Args:
         **kwargs: see :class:`mmseg.models.EncoderDecoder`.
@@ -106,6 +111,7 @@ class WeakTrSegmentor(EncoderDecoder):
         with input_errors('test_cfg'):
             refuse_crf_key(test_cfg, 'test_cfg')
             self.refiner = build_refiner(test_cfg.get('refine'))
+        self.allowed_classes: Sequence[int] | None = None
 
     @property
     def readout_weights(self) -> tuple[float, ...]:
@@ -126,13 +132,40 @@ class WeakTrSegmentor(EncoderDecoder):
         """
         if self.test_cfg.get('mode') == 'slide' and self.test_cfg.get('enlarge_small'):
             inputs = enlarge_small(inputs, min(self.test_cfg.crop_size))
-        logits = super().inference(inputs, batch_img_metas)
+        logits = self._restrict(super().inference(inputs, batch_img_metas), batch_img_metas)
         if self.refiner is None:
             return logits
         images = self._pixels(inputs)
         scores = self._combine(logits).unbind()
         refined = torch.stack(self.refiner.refine_batch(images, scores))  # (B, K, H, W)
         return refined.clamp_min(TINY).log()
+
+    def predict(
+        self, inputs: Tensor, data_samples: list[SegDataSample] | None = None
+    ) -> list[SegDataSample]:
+        """Predicts; see :class:`mmseg.models.EncoderDecoder`, and ``use_image_labels`` above."""
+        self._note_allowed(data_samples)
+        return super().predict(inputs, data_samples)
+
+    def _note_allowed(self, data_samples: list[SegDataSample] | None) -> None:
+        """Puts the classes that a sample may get into its metainfo."""
+        if not self.test_cfg.get('use_image_labels'):
+            return
+        for sample in data_samples or ():
+            if 'image_labels' in sample:
+                present = sample.image_labels.nonzero().flatten() + 1
+                sample.set_metainfo(dict(allowed_classes=[0, *present.tolist()]))
+
+    def _restrict(self, logits: Tensor, metas: list[dict]) -> Tensor:
+        """Logits (B, R * K, h, w) in which classes that an image may not get have none."""
+        for one, meta in zip(logits, metas):
+            allowed = meta.get('allowed_classes', self.allowed_classes)
+            if allowed is not None:
+                absent = torch.ones(self.out_channels, dtype=torch.bool, device=one.device)
+                absent[list(allowed)] = False
+                readouts = len(one) // self.out_channels
+                one[absent.repeat(readouts)] = ABSENT_LOGIT
+        return logits
 
     def slide_inference(self, inputs: Tensor, batch_img_metas: list[dict]) -> Tensor:
         """Averages the logits of overlapping windows, each of which the network sees alone.
@@ -186,6 +219,7 @@ class WeakTrSegmentor(EncoderDecoder):
             For each sample ``sum of weight * probabilities`` over the readouts, (K, H, W); the
             scores of a pixel sum to the sum of the weights.
         """
+        self._note_allowed(data_samples)
         metas = [sample.metainfo for sample in data_samples]
         logits = self.inference(inputs, [dict(meta) for meta in metas])
         return [self._scores(one, meta) for one, meta in zip(logits.split(1), metas)]
