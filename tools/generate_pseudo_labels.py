@@ -14,13 +14,20 @@ from typing import Any
 
 from command_line import add_cfg_options, add_launcher, add_refine, new_parser, run
 
-OTSU = 'otsu'
 EXAMPLE = """examples:
   python tools/generate_pseudo_labels.py configs/weaktr_voc.py work_dirs/weaktr_voc/cam/epoch_60.pth
       --out labels
   torchrun --nproc-per-node 4 tools/generate_pseudo_labels.py configs/weaktr_voc_cam.py cam.pth
       --out labels --split ImageSets/Segmentation/trainaug.txt --threshold 0.43 --launcher pytorch
 """
+
+
+def number_or_name(text: str) -> float | str:
+    """A threshold as the config takes it."""
+    try:
+        return float(text)
+    except ValueError:
+        return text
 
 
 def parse_args() -> argparse.Namespace:
@@ -32,10 +39,13 @@ def parse_args() -> argparse.Namespace:
     parser.add_argument('--split', help='split file, COCO: train or val; default: of the config')
     parser.add_argument(
         '--threshold',
-        type=lambda text: text if text == OTSU else float(text),
-        help=f"background score in [0, 1], or '{OTSU}' to choose it from the maps alone",
+        type=number_or_name,
+        help="background score in [0, 1], or 'otsu' or 'otsu_sqrt': chosen from the maps alone",
     )
     add_refine(parser, 'DenseCRF preset=voc_cam')
+    parser.add_argument(
+        '--trusted-masks', metavar='DIR', help='masks that replace the pseudo labels, NAME.png'
+    )
     parser.add_argument('--ignore-band', type=float, help='scores this close to the threshold: 255')
     parser.add_argument(
         '--workers', type=int, help='processes that read, and write masks, per rank'
@@ -57,6 +67,7 @@ def load_config(args: argparse.Namespace) -> Any:
     cfg = standalone_config(cfg, args.out, args.split)
     options = dict(
         threshold=args.threshold,
+        trusted_masks=args.trusted_masks,
         ignore_band=args.ignore_band,
         workers=args.workers,
     )

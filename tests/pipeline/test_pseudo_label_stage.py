@@ -18,7 +18,7 @@ from weaktr_mmseg.pipeline import stage_configs as stages
 from weaktr_mmseg.pipeline.pseudo_label_stage import cam_config_hash, generate_pseudo_labels
 from weaktr_mmseg.pseudo_labels.cam_files import read_cams, write_cams
 from weaktr_mmseg.utils.errors import WeakTrInputError
-from weaktr_mmseg.utils.masks import read_mask
+from weaktr_mmseg.utils.masks import read_mask, write_mask
 
 ROOT = Path(__file__).parents[2]
 TRAIN, SIDE, BATCH = 7, 32, 2
@@ -210,3 +210,32 @@ def test_maps_that_are_all_alike_have_no_otsu_threshold(cfg, tmp_path):
     torch.save(dict(state_dict=state, meta=dict()), tmp_path / 'zero.pth')
     with pytest.raises(WeakTrInputError, match='all maps are alike.*set a number'):
         generate_pseudo_labels(cfg, str(tmp_path / 'zero.pth'), tmp_path / 'out')
+
+
+def test_trusted_masks_become_the_labels_of_their_photographs(cfg, checkpoint, finished, tmp_path):
+    copy_to(finished[0], tmp_path / 'out')
+    names = sorted(path.stem for path in tmp_path.glob('out/masks/*.png'))
+    corrected = np.full((SIDE, SIDE), 2, np.uint8)
+    write_mask(tmp_path / f'trusted/{names[3]}.png', corrected, [(0, 0, 0)] * 3)
+    write_mask(tmp_path / 'trusted/of_another_split.png', corrected, [(0, 0, 0)] * 3)
+    trusting = stages.resolve_pipeline(cfg)
+    trusting.pseudo_labels.trusted_masks = str(tmp_path / 'trusted')
+    before = moments(tmp_path / 'out')
+
+    generate_pseudo_labels(trusting, checkpoint, tmp_path / 'out')
+
+    after = moments(tmp_path / 'out')
+    changed = [name for name in after if after[name] != before[name]]
+    assert changed == [f'masks/{names[3]}.png']
+    assert np.array_equal(read_mask(tmp_path / f'out/masks/{names[3]}.png'), corrected)
+    record = json.loads((tmp_path / 'out/pseudo_labels.json').read_text())
+    assert record['trusted_masks'] == 1
+
+
+def test_trusted_masks_of_other_photographs_are_refused(cfg, checkpoint, finished, tmp_path):
+    copy_to(finished[0], tmp_path / 'out')
+    write_mask(tmp_path / 'trusted/x.png', np.zeros((SIDE, SIDE), np.uint8), [(0, 0, 0)])
+    trusting = stages.resolve_pipeline(cfg)
+    trusting.pseudo_labels.trusted_masks = str(tmp_path / 'trusted')
+    with pytest.raises(WeakTrInputError, match='0 of 1 files in .*trusted belong to images'):
+        generate_pseudo_labels(trusting, checkpoint, tmp_path / 'out')

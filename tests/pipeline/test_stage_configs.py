@@ -65,13 +65,14 @@ def resolved(cfg):
     ('options', 'message'),
     [
         (dict(treshold=0.4), r'^pseudo_labels\.treshold: no such key; did you mean threshold\?$'),
-        (dict(threshold=43), r'pseudo_labels: threshold: expected a number in \[0, 1\], got 43$'),
-        (dict(threshold='ostu'), r"pseudo_labels\.threshold: expected .* or 'otsu', got 'ostu'$"),
+        (dict(threshold=43), r'pseudo_labels: threshold: expected a number in \[0, 1\] .* got 43$'),
+        (dict(threshold='ostu'), r"pseudo_labels: threshold: .* 'otsu_sqrt', got 'ostu'$"),
         (dict(refine=dict(type='DenseCRF', preset='voc')), r"pseudo_labels: .*'voc'"),
         (
             dict(crf='voc_cam'),
             r"pseudo_labels\.crf: .*\(type='DenseCRF', preset='voc_cam'",
         ),
+        (dict(trusted_masks='no/where'), r'trusted_masks: no/where: no such folder'),
         (dict(refine=dict(type='CRF')), 'pseudo_labels: refine: expected a type of DenseCRF, PAMR'),
         (
             dict(ignore_disagreement=True),

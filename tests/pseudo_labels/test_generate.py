@@ -2,6 +2,7 @@ from __future__ import annotations
 
 import pickle
 from dataclasses import fields
+from pathlib import Path
 
 import numpy as np
 import pytest
@@ -11,6 +12,7 @@ from weaktr_mmseg.pseudo_labels.generate import MaskSample, write_masks
 from weaktr_mmseg.pseudo_labels.label_rule import LabelRule, rule_options
 from weaktr_mmseg.pseudo_labels.labelling import label_map
 from weaktr_mmseg.refinement import build_refiner
+from weaktr_mmseg.utils.confusion import confusion_matrix
 from weaktr_mmseg.utils.masks import read_mask, write_mask
 
 PALETTE = [(0, 0, 0), (200, 10, 10), (10, 200, 10), (10, 10, 200)]
@@ -157,3 +159,58 @@ def test_options_of_a_config_are_those_of_the_rule_but_the_threshold():
     assert LabelRule(0.5, **rule_options(options)) == LabelRule(**FIELDS)
     with pytest.raises(ValueError, match=r'pseudo_labels\.crf: .* write refine=None'):
         rule_options(dict(crf=None))
+
+
+def test_trusted_masks_replace_what_the_rule_makes(samples, tmp_path):
+    trusted = np.random.default_rng(5).choice([0, 1, 3, 255], SIZE).astype(np.uint8)
+    path = tmp_path / 'trusted.png'
+    write_mask(path, trusted, PALETTE)
+    samples = into(samples, tmp_path / 'masks')
+    samples[1] = samples[1]._replace(trusted=str(path))
+    rule = LabelRule(0.4)
+
+    confusion = write_masks(samples, rule, PALETTE, refuse_to_read)
+
+    expected = [rule.apply(read_cams(sample.cams)) for sample in samples]
+    expected[1] = trusted
+    for sample, labels in zip(samples, expected):
+        assert np.array_equal(read_mask(sample.mask), labels)
+    truths = [read_mask(sample.truth) for sample in samples if sample.truth]
+    total = sum(confusion_matrix(t, labels, 4) for t, labels in zip(truths, expected))
+    assert np.array_equal(confusion, total)
+
+
+def test_a_trusted_mask_is_taken_when_it_comes_changes_and_goes(samples, tmp_path):
+    (sample,) = into(samples[:1], tmp_path / 'masks')
+    trusted = tmp_path / 'trusted.png'
+    trusting = sample._replace(trusted=str(trusted))
+
+    def label(sample):
+        write_masks([sample], LabelRule(0.4), PALETTE, refuse_to_read)
+        return read_mask(sample.mask)
+
+    made = label(sample)
+    for value in (1, 2):
+        write_mask(trusted, np.full(SIZE, value, np.uint8), PALETTE)
+        assert (label(trusting) == value).all()
+        moment = Path(sample.mask).stat().st_mtime_ns
+        label(trusting)
+        assert Path(sample.mask).stat().st_mtime_ns == moment  # kept
+    assert np.array_equal(label(sample), made)
+
+
+@pytest.mark.parametrize(
+    ('mask', 'message'),
+    [
+        (
+            np.zeros((5, 6), np.uint8),
+            r'trusted\.png: expected .* \(12, 14\) of .*got \(5, 6\)',
+        ),
+        (np.full(SIZE, 4, np.uint8), r'trusted\.png: expected labels 0\.\.3 or 255, got 4'),
+    ],
+)
+def test_trusted_masks_that_do_not_fit(samples, tmp_path, mask, message):
+    write_mask(tmp_path / 'trusted.png', mask, PALETTE)
+    sample = into(samples[:1], tmp_path)[0]._replace(trusted=str(tmp_path / 'trusted.png'))
+    with pytest.raises(ValueError, match=message):
+        write_masks([sample], LabelRule(0.4), PALETTE, refuse_to_read)

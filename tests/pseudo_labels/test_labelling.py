@@ -53,6 +53,11 @@ def test_band_around_the_threshold_is_ignored():
     assert label_map(cams, [1], 0.4).tolist() == [[0, 0, 2, 2]]
 
 
+def test_the_edge_of_the_band_is_not_ignored():
+    cams = np.array([[[0.25, 0.3125, 0.6875, 0.75]]], np.float32)  # exact in binary
+    assert label_map(cams, [1], 0.5, ignore_band=0.25).tolist() == [[0, 255, 255, 2]]
+
+
 def swap(image, labels):
     """Stands for a CRF: relabels where the image is white."""
     return np.where(image[..., 0] == 255, 7, labels).astype(np.int64)

@@ -2,15 +2,12 @@ from __future__ import annotations
 
 import numpy as np
 import pytest
-from skimage.filters import threshold_otsu
 
 from weaktr_mmseg.pseudo_labels.labelling import label_map
 from weaktr_mmseg.pseudo_labels.thresholds import (
     SweepResult,
     ThresholdSweep,
     count_below,
-    otsu_threshold,
-    score_histogram,
 )
 
 CLASSES = 4  # with background
@@ -114,47 +111,6 @@ def test_best_is_the_lowest_of_equals_and_skips_nan():
         result.at(0.25)
 
 
-def otsu_by_brute_force(histogram):
-    """Splits the single scores at every edge and compares the variance within the parts."""
-    scores = np.repeat((np.arange(len(histogram)) + 0.5) / len(histogram), histogram)
-    edges = np.arange(1, len(histogram)) / len(histogram)
-    within = []
-    for edge in edges:
-        parts = scores[scores < edge], scores[scores > edge]
-        within.append(sum(len(part) * part.var() for part in parts if len(part)))
-    minima = np.flatnonzero(np.isclose(within, min(within)))
-    return edges[minima].mean()
-
-
-@pytest.mark.parametrize('seed', range(5))
-def test_otsu_equals_brute_force(seed):
-    histogram = np.random.default_rng(seed).integers(0, 9, 17)
-    assert otsu_threshold(histogram) == pytest.approx(otsu_by_brute_force(histogram))
-
-
-@pytest.mark.parametrize('seed', range(3))
-def test_otsu_agrees_with_scikit_image(seed):
-    rng = np.random.default_rng(seed)
-    scores = np.concatenate((rng.normal(0.3, 0.1, 3000), rng.normal(0.7, 0.08, 1000)))
-    histogram, edges = np.histogram(scores.clip(0, 1), 100, (0, 1))
-    centre = threshold_otsu(hist=(histogram, (edges[:-1] + edges[1:]) / 2))
-    assert otsu_threshold(histogram) == pytest.approx(centre + 0.005)  # its upper edge
-
-
-def test_otsu_takes_the_middle_of_a_gap():
-    histogram = np.zeros(10, int)
-    histogram[[1, 2, 7, 8]] = 5
-    assert otsu_threshold(histogram) == pytest.approx(0.5)
-
-
-@pytest.mark.parametrize('occupied', [0, 1])
-def test_otsu_needs_two_bins(occupied):
-    histogram = np.zeros(10, int)
-    histogram[:occupied] = 5
-    with pytest.raises(ValueError, match=f'at least two bins, got {occupied}'):
-        otsu_threshold(histogram)
-
-
 @pytest.mark.parametrize('dtype', [np.float16, np.float32, np.float64])
 @pytest.mark.parametrize(
     'edges',
@@ -174,25 +130,3 @@ def test_count_below_is_a_search(edges, dtype):
     values = np.concatenate((rng.uniform(-0.1, 1.6, 500).astype(dtype), edges, *around, [0, 1]))
     expected = np.searchsorted(edges, values.astype(dtype), side='left')
     np.testing.assert_array_equal(count_below(edges, values.astype(dtype)), expected)
-
-
-def test_score_histogram_counts_every_pixel_of_every_map(images):
-    for cams, _, _ in images:
-        expected, _ = np.histogram(cams, 100, (0, 1))
-        np.testing.assert_array_equal(score_histogram(cams, 100), expected)
-
-
-def test_score_histogram_of_an_image_without_classes():
-    assert score_histogram(np.zeros((0, 4, 5), np.float32), 10).tolist() == [0] * 10
-
-
-def test_threshold_of_maps_does_not_rise_with_the_number_of_classes():
-    """Maps of one mixture: the largest of several is higher, their own scores are not."""
-    rng = np.random.default_rng(0)
-    maps = rng.choice([0.2, 0.7], p=[0.8, 0.2], size=(4, 100, 100)) + rng.normal(
-        0, 0.08, (4, 100, 100)
-    )
-    maps = maps.clip(0, 1)
-    alone, together = (otsu_threshold(score_histogram(m, 100)) for m in (maps[:1], maps))
-    assert together == pytest.approx(alone, abs=0.011)
-    assert otsu_threshold(score_histogram(maps.max(axis=0)[None], 100)) >= together

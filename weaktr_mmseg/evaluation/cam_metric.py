@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from contextlib import suppress
 from typing import Any
 
 import numpy as np
@@ -12,13 +13,18 @@ from mmengine.evaluator import BaseMetric
 from mmseg.registry import METRICS
 from torch import Tensor
 
-from ..pseudo_labels.thresholds import ThresholdSweep, otsu_threshold, score_histogram
-from ..utils.errors import WeakTrInputError
+from ..pseudo_labels.threshold_choice import (
+    OTSU,
+    SCORE_BINS,
+    check_threshold,
+    choose_threshold,
+    score_histogram,
+)
+from ..pseudo_labels.thresholds import ThresholdSweep
+from ..utils.errors import input_errors
 from .average_precision import mean_average_precision
 from .score_files import sweep_scores, write_scores
 
-OTSU = 'otsu'
-SWEEP_STEPS = 100
 MAP_KEYS = {'fused': 'cams', 'coarse': 'coarse_cams'}
 
 
@@ -36,9 +42,9 @@ class WeakTrCAMMetric(BaseMetric):
     repeat samples: ``sampler=dict(type='DefaultSampler', shuffle=False, round_up=False)``.
 
     Args:
-        threshold: Background score of the run, a number in [0, 1], or ``'otsu'`` to choose it from
-            the scores of all maps. Where these are all alike, there is no such threshold and no
-            score that needs it.
+        threshold: Background score of the run, a number in [0, 1], or a method of
+            :func:`choose_threshold`, such as ``'otsu'``, to choose it from the scores of all maps.
+            Where these are all alike, there is no such threshold and no score that needs it.
         collect_device: As in mmengine.
         prefix: As in mmengine.
 
@@ -56,17 +62,15 @@ class WeakTrCAMMetric(BaseMetric):
         prefix: str | None = None,
     ) -> None:
         super().__init__(collect_device, prefix)
-        if threshold != OTSU and not (isinstance(threshold, (int, float)) and 0 <= threshold <= 1):
-            raise WeakTrInputError(
-                f"threshold: expected 'otsu' or a number in [0, 1], got {threshold!r}"
-            )
+        with input_errors():
+            check_threshold(threshold)
         self.threshold = threshold
         self.score_file = score_file
         self._reset()
 
     def _reset(self) -> None:
         self.sweeps: dict[str, ThresholdSweep] = {}
-        self.score_histogram = np.zeros(SWEEP_STEPS, np.int64)
+        self.score_histogram = np.zeros(SCORE_BINS, np.int64)
 
     def _new_sweep(self) -> ThresholdSweep:
         return new_sweep(len(self.dataset_meta['classes']), self.threshold)
@@ -79,7 +83,7 @@ class WeakTrCAMMetric(BaseMetric):
         for sample in data_samples:
             scores, labels = sample['class_scores'], sample.get('image_labels')
             self.results.append((_array(scores), None if labels is None else _array(labels)))
-            self.score_histogram += score_histogram(_array(sample['cams']), SWEEP_STEPS)
+            self.score_histogram += score_histogram(_array(sample['cams']), SCORE_BINS)
             if 'gt_sem_seg' in sample:
                 self._add_truth(sample, _array(sample['gt_sem_seg']['data'])[0])
 
@@ -120,8 +124,8 @@ class WeakTrCAMMetric(BaseMetric):
         for name, found in zip(MAP_KEYS, has_maps.tolist()):
             if found:
                 sweep = self.sweeps.setdefault(name, self._new_sweep())
-                sweep.counts = _summed(sweep.counts)
-        self.score_histogram = _summed(self.score_histogram)
+                sweep.counts = sum_over_processes(sweep.counts)
+        self.score_histogram = sum_over_processes(self.score_histogram)
 
     def compute_metrics(self, results: list) -> dict[str, float]:
         """Scores from the summed histograms and the collected class scores."""
@@ -130,10 +134,8 @@ class WeakTrCAMMetric(BaseMetric):
         if labelled:
             scores, labels = (np.stack(arrays) for arrays in zip(*labelled))
             metrics['image_map'] = 100 * mean_average_precision(scores, labels)
-        if self.threshold != OTSU:
-            metrics['threshold'] = float(self.threshold)
-        elif np.count_nonzero(self.score_histogram) > 1:
-            metrics['threshold'] = round(otsu_threshold(self.score_histogram), 2)
+        with suppress(ValueError):  # maps that are all alike
+            metrics['threshold'] = choose_threshold(self.threshold, self.score_histogram).value
         for name, sweep in self.sweeps.items():
             result = sweep.compute()
             if 'threshold' in metrics:
@@ -160,8 +162,8 @@ class WeakTrCAMMetric(BaseMetric):
 
 def new_sweep(num_classes: int, threshold: float | str) -> ThresholdSweep:
     """An empty sweep over steps of 0.01 and the threshold of the run, if that is a number."""
-    thresholds = set(np.arange(SWEEP_STEPS) / SWEEP_STEPS)
-    if threshold != OTSU:
+    thresholds = set(np.arange(SCORE_BINS) / SCORE_BINS)
+    if not isinstance(threshold, str):
         thresholds.add(float(threshold))
     return ThresholdSweep(num_classes, sorted(thresholds))
 
@@ -170,7 +172,8 @@ def _array(value: Tensor | np.ndarray) -> np.ndarray:
     return value.cpu().numpy() if isinstance(value, Tensor) else np.asarray(value)
 
 
-def _summed(counts: np.ndarray) -> np.ndarray:
+def sum_over_processes(counts: np.ndarray) -> np.ndarray:
+    """Sums integer counts of any shape over all processes."""
     total = torch.from_numpy(counts.copy())
     all_reduce(total)
     return total.numpy()

@@ -10,7 +10,8 @@ from mmengine.evaluator import BaseMetric
 from mmseg.registry import METRICS
 
 from ..pseudo_labels.count_files import counts_key, write_counts
-from .cam_metric import OTSU, new_sweep
+from ..pseudo_labels.threshold_choice import OTSU
+from .cam_metric import new_sweep
 
 
 @METRICS.register_module()

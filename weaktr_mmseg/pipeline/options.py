@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from pathlib import Path
 from typing import Any
 
 from mmengine.config import Config, ConfigDict
 
 from ..datasets.data_faults import POLICIES
-from ..evaluation.cam_metric import OTSU
 from ..pseudo_labels.label_rule import RULE_KEYS, LabelRule, rule_options
+from ..pseudo_labels.threshold_choice import OTSU, check_threshold
 from ..refinement import refuse_crf_key
 from ..utils.errors import WeakTrInputError, input_errors
 from ..utils.keys import refuse_misspelt, refuse_unknown
@@ -23,7 +24,7 @@ DEFAULTS: dict[str, Any] = dict(
     on_fault=None,
     resume_changed=False,
 )
-LABEL_KEYS = (*RULE_KEYS, 'threshold', 'workers', 'score_split')
+LABEL_KEYS = (*RULE_KEYS, 'threshold', 'trusted_masks', 'workers', 'score_split')
 # Keys at the top level that the training of a segmentor does not know.
 PIPELINE_KEYS = ('runner_type', 'pipeline', 'cam_stage', 'pseudo_labels')
 # What mmengine reads at the top level of a config; anything else there is a variable.
@@ -101,13 +102,12 @@ def check_label_options(options: dict) -> None:
     with input_errors():
         refuse_crf_key(options, 'pseudo_labels')
     refuse_unknown(options, LABEL_KEYS, 'pseudo_labels')
-    threshold = options.get('threshold', OTSU)
-    if threshold != OTSU and not isinstance(threshold, (int, float)):
-        raise WeakTrInputError(
-            f'pseudo_labels.threshold: expected a number in [0, 1] or {OTSU!r}, got {threshold!r}'
-        )
+    trusted = options.get('trusted_masks')
+    if trusted is not None and not Path(trusted).is_dir():
+        raise WeakTrInputError(f'pseudo_labels.trusted_masks: {trusted}: no such folder')
     workers = options.get('workers', 0)
     if not isinstance(workers, int) or workers < 0:
         raise WeakTrInputError(f'pseudo_labels.workers: expected a number >= 0, got {workers!r}')
     with input_errors('pseudo_labels'):
-        LabelRule(0.5 if threshold == OTSU else threshold, **rule_options(options))
+        check_threshold(options.get('threshold', OTSU))
+        LabelRule(0.5, **rule_options(options))

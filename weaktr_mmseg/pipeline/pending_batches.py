@@ -11,9 +11,10 @@ from mmengine.dist import get_dist_info
 from mmengine.registry import DATA_SAMPLERS
 from torch.utils.data import BatchSampler, DataLoader, Dataset, Sampler
 
-from ..evaluation.cam_metric import OTSU, new_sweep
+from ..evaluation.cam_metric import new_sweep
 from ..pseudo_labels.cam_files import CAMFile, read_cams
 from ..pseudo_labels.count_files import counts_key, read_counts
+from ..pseudo_labels.threshold_choice import OTSU
 from ..utils.progress import progress_bar
 
 

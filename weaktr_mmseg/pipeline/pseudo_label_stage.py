@@ -17,12 +17,13 @@ from torch.utils.data import DataLoader
 
 from ..checkpoints.io import parameters_digest
 from ..engine.quiet_runner import QuietRunner
-from ..evaluation.cam_metric import OTSU
+from ..evaluation.cam_metric import sum_over_processes
 from ..evaluation.score_files import confusion_scores, write_scores
 from ..pseudo_labels.generate import CAM_FOLDER, MASK_FOLDER, MaskSample, write_masks
 from ..pseudo_labels.label_rule import LabelRule, rule_options
+from ..pseudo_labels.threshold_choice import OTSU, ThresholdChoice, choose_threshold
 from ..utils.confusion import mean_iou
-from ..utils.errors import WeakTrInputError
+from ..utils.errors import WeakTrInputError, input_errors
 from ..utils.files import remove_leftovers, write_json
 from ..utils.images import read_rgb
 from ..utils.progress import progress_bar
@@ -76,8 +77,8 @@ def generate_pseudo_labels(cfg: Config, checkpoint: str, folder: str | Path) -> 
             maps of images with a mask, ``coarse/<sample_id>.npz``.
 
     Raises:
-        WeakTrInputError: If Otsu's method shall find the threshold in maps that are all alike, or
-            the disk is too small.
+        WeakTrInputError: If the threshold shall be chosen from maps that are all alike, a
+            trusted mask does not fit its image, or the disk is too small.
     """
     folder = Path(folder)
     files = PredictionFiles(
@@ -90,22 +91,19 @@ def generate_pseudo_labels(cfg: Config, checkpoint: str, folder: str | Path) -> 
         for kind in (CAM_FOLDER, COARSE_FOLDER, MASK_FOLDER):
             remove_leftovers(folder / kind)
     dataset = _predict(cfg, checkpoint, files, folder)
-    scores = _score(cfg, dataset, files, folder)
-    if 'cam/threshold' not in scores:
-        raise WeakTrInputError(
-            'pseudo_labels.threshold: all maps are alike, so Otsu finds none; set a number'
-        )
+    (threshold, chosen_by), scores = _score(cfg, dataset, files, folder)
     metrics = {name: scores.get(key) for name, key in SCORES.items()}
-    threshold = scores['cam/threshold']
-    metrics['pseudo_label_miou'] = _write_masks(cfg.pseudo_labels, dataset, threshold, folder)
+    metrics['pseudo_label_miou'], trusted = _write_masks(
+        cfg.pseudo_labels, dataset, threshold, folder
+    )
     metrics.update(_score_split(cfg, checkpoint, folder))
-    chosen_by = 'label-free' if files.threshold == OTSU else 'fixed'
     if is_main_process():
         record = dict(
             threshold=dict(value=threshold, chosen_by=chosen_by),
             rule=rule_options(cfg.pseudo_labels),
             metrics=metrics,
             images=len(dataset),
+            trusted_masks=trusted,
             checkpoint=str(checkpoint),
             config_hash=files.config_hash,
         )
@@ -169,15 +167,20 @@ def _predict(cfg: Config, checkpoint: str, files: PredictionFiles, folder: Path)
     return loader.dataset
 
 
-def _score(cfg: Config, dataset: Any, files: PredictionFiles, folder: Path) -> dict[str, float]:
-    """Scores the files; the masks of the data set have no part in the threshold."""
+def _score(
+    cfg: Config, dataset: Any, files: PredictionFiles, folder: Path
+) -> tuple[ThresholdChoice, dict[str, float]]:
+    """Chooses the threshold, in which masks have no part, and scores the files at it."""
     metric = METRICS.build(stages.cam_metric(cfg, folder))
     metric.dataset_meta = dataset.metainfo
     stored = StoredPredictions(dataset, files)
     loader = DataLoader(stored, batch_size=None, num_workers=cfg.pseudo_labels.get('workers', 0))
     for sample in progress_bar(loader, len(stored), 'Scoring CAMs'):
         metric.process(None, [sample])
-    return metric.evaluate(len(dataset))
+    with input_errors('pseudo_labels'):
+        choice = choose_threshold(files.threshold, sum_over_processes(metric.score_histogram))
+    metric.threshold = choice.value
+    return choice, metric.evaluate(len(dataset))
 
 
 def _score_split(cfg: Config, checkpoint: str, folder: Path) -> dict[str, float | None]:
@@ -187,22 +190,20 @@ def _score_split(cfg: Config, checkpoint: str, folder: Path) -> dict[str, float 
     return dict(val_cam_miou_oracle=QuietRunner.from_cfg(stage).test().get('cam/fused_miou_oracle'))
 
 
-def _write_masks(options: dict, dataset: Any, threshold: float, folder: Path) -> float | None:
-    """Writes this process's share of the masks; returns the mIoU of all, if known."""
+def _write_masks(
+    options: dict, dataset: Any, threshold: float, folder: Path
+) -> tuple[float | None, int]:
+    """Writes this process's share of the masks; returns mIoU, if known, and trusted of all."""
     rank, world_size = get_dist_info()
     samples = [
-        _mask_sample(dataset.get_data_info(index), folder)
+        _mask_sample(dataset.get_data_info(index), folder, options.get('trusted_masks'))
         for index in range(rank, len(dataset), world_size)
     ]
-    confusion = torch.from_numpy(
-        write_masks(
-            samples,
-            LabelRule(threshold, **rule_options(options)),
-            dataset.metainfo['palette'],
-            read_rgb,
-            workers=options.get('workers', 0),
-        )
-    )
+    trusted = _count_trusted(samples, options.get('trusted_masks'))
+    rule = LabelRule(threshold, **rule_options(options))
+    palette, workers = dataset.metainfo['palette'], options.get('workers', 0)
+    with input_errors():
+        confusion = torch.from_numpy(write_masks(samples, rule, palette, read_rgb, workers))
     all_reduce(confusion)
     barrier()
     if is_main_process():
@@ -214,13 +215,29 @@ def _write_masks(options: dict, dataset: Any, threshold: float, folder: Path) ->
         ]
         meta = {key: list(dataset.metainfo[key]) for key in ('classes', 'palette')}
         write_scores(folder / 'scores_masks.json', dict(meta, **scores, examples=examples))
-    return float(mean_iou(confusion.numpy())) if confusion.any() else None
+    return float(mean_iou(confusion.numpy())) if confusion.any() else None, trusted
 
 
-def _mask_sample(info: dict, folder: Path) -> MaskSample:
+def _count_trusted(samples: list[MaskSample], folder: str | None) -> int:
+    """Says how many of the trusted masks belong to images, or that none does."""
+    if folder is None:
+        return 0
+    used = torch.tensor(sum(sample.trusted is not None for sample in samples))
+    all_reduce(used)
+    found = sum(1 for _ in Path(folder).rglob('*.png'))
+    counts = f'trusted masks: {int(used)} of {found} files in {folder} belong to images to label'
+    if not used:
+        raise WeakTrInputError(f'{counts}; expected NAME.png for the image NAME.jpg')
+    print_log(counts, logger='current')
+    return int(used)
+
+
+def _mask_sample(info: dict, folder: Path, trusted: str | None) -> MaskSample:
+    mask = None if trusted is None else Path(trusted) / f'{info["sample_id"]}.png'
     return MaskSample(
         image=info['img_path'],
         cams=str(folder / CAM_FOLDER / f'{info["sample_id"]}.npz'),
         mask=str(folder / MASK_FOLDER / f'{info["sample_id"]}.png'),
         truth=info.get('seg_map_path'),
+        trusted=str(mask) if mask is not None and mask.is_file() else None,
     )

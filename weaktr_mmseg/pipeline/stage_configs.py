@@ -8,7 +8,7 @@ from pathlib import Path
 from mmengine.config import Config
 
 from ..engine.distributed import cpu_model_wrapper, runs_on_cpu_processes
-from ..evaluation.cam_metric import OTSU
+from ..pseudo_labels.threshold_choice import OTSU
 from ..utils.configs import complete_cam_stage, find_configs
 from ..utils.errors import WeakTrInputError
 from .fault_policy import apply_fault_policy

@@ -10,7 +10,7 @@ from mmengine.config import Config, ConfigDict
 from mmengine.registry import DefaultScope
 from mmseg.registry import DATASETS
 
-from ..evaluation.cam_metric import OTSU
+from ..pseudo_labels.threshold_choice import OTSU
 from ..utils.errors import WeakTrInputError
 from .pseudo_label_stage import without_masks
 from .stage_configs import resolve_pipeline

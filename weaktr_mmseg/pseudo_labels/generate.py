@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import hashlib
 from collections.abc import Callable, Iterable, Sequence
+from pathlib import Path
 from typing import NamedTuple
 
 import numpy as np
@@ -10,7 +12,7 @@ import torch
 from torch.utils.data import DataLoader, Dataset
 
 from ..utils.confusion import confusion_matrix
-from ..utils.masks import read_mask, read_stamped_mask, write_mask
+from ..utils.masks import IGNORE_INDEX, read_mask, read_stamped_mask, write_mask
 from ..utils.progress import progress_bar
 from .cam_files import read_cams
 from .label_rule import LabelRule
@@ -20,12 +22,21 @@ MASK_FOLDER = 'masks'
 
 
 class MaskSample(NamedTuple):
-    """Paths of one image: the image, its CAM file, the mask to write, its truth if any."""
+    """Paths of one image.
+
+    Attributes:
+        image: The image.
+        cams: Its CAM file.
+        mask: The mask to write.
+        truth: Its mask to score with, if any.
+        trusted: A mask by a person, which becomes the pseudo label, if any.
+    """
 
     image: str
     cams: str
     mask: str
     truth: str | None = None
+    trusted: str | None = None
 
 
 class _MaskWriter(Dataset):
@@ -51,16 +62,38 @@ class _MaskWriter(Dataset):
 
     def __getitem__(self, index: int) -> np.ndarray:
         sample = self.samples[index]
-        stamp = self.rule.stamp(sample.cams)
+        trusted = sample.trusted is not None
+        stamp = _stamp_of(sample.trusted) if trusted else self.rule.stamp(sample.cams)
         labels = _finished_mask(sample.mask, stamp)
         if labels is None:
-            image = self.read_image(sample.image) if self.rule.refine else None
-            labels = self.rule.apply(read_cams(sample.cams), image)
+            labels = self._trusted(sample) if trusted else self._made(sample)
             write_mask(sample.mask, labels, self.palette, stamp)
         classes = len(self.palette)
         if sample.truth is None:
             return np.zeros((classes, classes), np.int64)
         return confusion_matrix(read_mask(sample.truth), labels, classes)
+
+    def _made(self, sample: MaskSample) -> np.ndarray:
+        image = self.read_image(sample.image) if self.rule.refine else None
+        return self.rule.apply(read_cams(sample.cams), image)
+
+    def _trusted(self, sample: MaskSample) -> np.ndarray:
+        labels, size = read_mask(sample.trusted), read_cams(sample.cams).cams.shape[1:]
+        if labels.shape != size:
+            raise ValueError(
+                f'{sample.trusted}: expected the size {size} of {sample.image}, got {labels.shape}'
+            )
+        highest = labels[labels != IGNORE_INDEX].max(initial=0)
+        if highest >= len(self.palette):
+            raise ValueError(
+                f'{sample.trusted}: expected labels 0..{len(self.palette) - 1} or 255, '
+                f'got {highest}'
+            )
+        return labels
+
+
+def _stamp_of(trusted: str) -> str:
+    return hashlib.blake2b(Path(trusted).read_bytes(), digest_size=16).hexdigest()
 
 
 def _finished_mask(path: str, stamp: str) -> np.ndarray | None:
@@ -80,7 +113,8 @@ def write_masks(
 ) -> np.ndarray:
     """Writes the masks of all samples.
 
-    Masks that an interrupted run with the same rule made of the same CAM files are kept.
+    Masks that an interrupted run with the same rule made of the same CAM files, or of the same
+    trusted masks, are kept.
 
     Args:
         samples: What to read and to write.
@@ -91,6 +125,9 @@ def write_masks(
 
     Returns:
         Confusion matrix over the samples that have a truth, int64 (truth, prediction).
+
+    Raises:
+        ValueError: If a trusted mask has another size than its image, or an unknown label.
     """
     writer = _MaskWriter(samples, rule, palette, read_image)
     total = np.zeros((len(palette), len(palette)), np.int64)

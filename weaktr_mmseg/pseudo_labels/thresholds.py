@@ -1,4 +1,4 @@
-"""Background thresholds: mIoU at all of them in one pass, and choices that need no mask."""
+"""mIoU at all background thresholds in one pass."""
 
 from __future__ import annotations
 
@@ -170,51 +170,3 @@ def count_below(edges: np.ndarray, values: np.ndarray) -> np.ndarray:
 
 def _cell_of(values: np.ndarray, cells: int) -> np.ndarray:
     return (values * cells).clip(0, cells).astype(np.int32)
-
-
-def score_histogram(cams: np.ndarray, bins: int) -> np.ndarray:
-    """Counts the scores of an image's maps, from which :func:`otsu_threshold` finds a threshold.
-
-    Every map counts with all its pixels, those included where another class scores more: each is
-    scaled to [0, 1] by itself and is compared with the background score by itself. The largest
-    score of each pixel would do as well for one class, but is biased upwards by several.
-
-    Args:
-        cams: Maps in [0, 1], float (K, H, W).
-        bins: Number of equal bins over [0, 1].
-
-    Returns:
-        Counts, int64 (bins,).
-    """
-    bin_of = np.minimum(cams.ravel() * bins, bins - 1).astype(np.int64)
-    return np.bincount(bin_of, minlength=bins)
-
-
-def otsu_threshold(histogram: np.ndarray) -> float:
-    """Threshold that best splits a histogram of scores in two, without any label.
-
-    Maximises the variance between the two parts (Otsu, "A Threshold Selection Method from
-    Gray-Level Histograms", 1979).
-
-    Args:
-        histogram: Counts of scores in equal bins over [0, 1], (bins,).
-
-    Returns:
-        Upper edge of the last bin of the lower part, in (0, 1).
-
-    Raises:
-        ValueError: If fewer than two bins are occupied.
-    """
-    if np.count_nonzero(histogram) < 2:
-        raise ValueError(
-            f'histogram: expected scores in at least two bins, got {np.count_nonzero(histogram)}'
-        )
-    weight = np.asarray(histogram, dtype=np.float64)
-    centre = (np.arange(len(weight)) + 0.5) / len(weight)
-    low, low_sum = weight.cumsum(), (weight * centre).cumsum()
-    high, high_sum = low[-1] - low, low_sum[-1] - low_sum
-    occupied = (low > 0) & (high > 0)
-    gap = low_sum / np.where(occupied, low, 1) - high_sum / np.where(occupied, high, 1)
-    variance = np.where(occupied, low * high * gap**2, -1)
-    best = np.flatnonzero(np.isclose(variance, variance.max()))
-    return float((best.mean() + 1) / len(weight))

@@ -16,10 +16,14 @@ from ..apis.cams import CAMInspection, CAMInspector
 from ..apis.images import ImageFile, find_images
 from ..apis.known_images import known_images
 from ..apis.models import build_cam_model, cam_stage_config
-from ..evaluation.cam_metric import OTSU, SWEEP_STEPS
 from ..pseudo_labels.cam_files import CAMFile
 from ..pseudo_labels.label_rule import LabelRule, rule_options
-from ..pseudo_labels.thresholds import otsu_threshold, score_histogram
+from ..pseudo_labels.threshold_choice import (
+    OTSU,
+    SCORE_BINS,
+    choose_threshold,
+    score_histogram,
+)
 from ..refinement import OF_CONFIG
 from ..utils.errors import WeakTrInputError
 from ..utils.images import read_rgb
@@ -136,15 +140,15 @@ def _threshold(
     if options.threshold is not None:
         return options.threshold, 'given'
     configured = (cfg.get('pseudo_labels') or {}).get('threshold', OTSU)
-    if configured != OTSU:
+    if not isinstance(configured, str):
         return float(configured), 'config'
     recorded = _recorded_threshold(Path(checkpoint).resolve().parents)
     if recorded is not None:
         return recorded, 'of the run'
-    histogram = np.sum([score_histogram(item.fused, SWEEP_STEPS) for item in seen], axis=0)
+    histogram = np.sum([score_histogram(item.fused, SCORE_BINS) for item in seen], axis=0)
     if np.count_nonzero(histogram) < 2:
         return 0.5, 'default'
-    return otsu_threshold(histogram), 'Otsu on these images'
+    return choose_threshold(configured, histogram).value, f'{configured} on these images'
 
 
 def _recorded_threshold(folders: Sequence[Path]) -> float | None:
