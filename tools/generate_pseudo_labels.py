@@ -40,7 +40,7 @@ def parse_args() -> argparse.Namespace:
     parser.add_argument(
         '--threshold',
         type=number_or_name,
-        help="background score in [0, 1], or 'otsu' or 'otsu_sqrt': chosen from the maps alone",
+        help='background score in [0, 1], or auto, otsu, otsu_sqrt: chosen from the maps alone',
     )
     add_refine(parser, 'DenseCRF preset=voc_cam')
     parser.add_argument(

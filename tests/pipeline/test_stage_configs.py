@@ -66,7 +66,10 @@ def resolved(cfg):
     [
         (dict(treshold=0.4), r'^pseudo_labels\.treshold: no such key; did you mean threshold\?$'),
         (dict(threshold=43), r'pseudo_labels: threshold: expected a number in \[0, 1\] .* got 43$'),
-        (dict(threshold='ostu'), r"pseudo_labels: threshold: .* 'otsu_sqrt', got 'ostu'$"),
+        (
+            dict(threshold='ostu'),
+            r"pseudo_labels: threshold: .* 'auto', got 'ostu'$",
+        ),
         (dict(refine=dict(type='DenseCRF', preset='voc')), r"pseudo_labels: .*'voc'"),
         (
             dict(crf='voc_cam'),

@@ -107,6 +107,18 @@ def test_methods_choose_in_steps_of_a_hundredth(seed):
     assert root.value < plain.value - 0.03
 
 
+def test_auto_goes_by_the_median():
+    broad = np.histogram(np.random.default_rng(0).beta(1.5, 4, 9000), 100, (0, 1))[0]
+    for histogram, name in ((peaked(), 'otsu_sqrt'), (broad, 'otsu')):
+        other = {'otsu_sqrt': 'otsu', 'otsu': 'otsu_sqrt'}[name]
+        assert choose_threshold('auto', histogram) == choose_threshold(name, histogram)
+        assert choose_threshold('auto', histogram) != choose_threshold(other, histogram)
+    half = np.zeros(100, int)
+    half[[9, 60]] = 5, 5  # half of the scores below a tenth is not more than half
+    half[10] = 1
+    assert choose_threshold('auto', half) == choose_threshold('otsu', half)
+
+
 @pytest.mark.parametrize('name', sorted(METHODS))
 def test_maps_that_are_all_alike_have_no_threshold(name):
     with pytest.raises(ValueError, match=f"all maps are alike, so '{name}' finds none; set a num"):
@@ -115,7 +127,7 @@ def test_maps_that_are_all_alike_have_no_threshold(name):
 
 @pytest.mark.parametrize('threshold', ['best', -0.1, 1.5, None, float('nan'), True])
 def test_refuses_what_is_neither_number_nor_method(threshold):
-    message = r"threshold: expected a number in \[0, 1\] or one of 'otsu', 'otsu_sqrt', got "
+    message = r"threshold: expected a number in \[0, 1\] or one of 'otsu', .*'auto', got "
     with pytest.raises(ValueError, match=message):
         check_threshold(threshold)
     with pytest.raises(ValueError, match=message):

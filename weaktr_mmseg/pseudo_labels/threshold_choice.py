@@ -9,6 +9,8 @@ from typing import NamedTuple
 import numpy as np
 
 SCORE_BINS = 100  # thresholds are chosen in steps of 0.01
+# Medians of real maps: 0.01 to 0.05 where otsu_sqrt is better, 0.14 to 0.19 where it is not.
+PEAKED_MEDIAN = 0.1
 
 
 def score_histogram(cams: np.ndarray, bins: int) -> np.ndarray:
@@ -64,11 +66,30 @@ def otsu_threshold(
     return float((best.mean() + 1) / len(weight))
 
 
+def otsu_by_shape(histogram: np.ndarray) -> float:
+    """Otsu's threshold, on the square roots of the scores if the maps are peaked.
+
+    Maps are taken for peaked if more than half of the scores are below ``PEAKED_MEDIAN``.
+
+    Args:
+        histogram: As for :func:`otsu_threshold`.
+
+    Returns:
+        As :func:`otsu_threshold`.
+
+    Raises:
+        ValueError: If fewer than two bins are occupied.
+    """
+    low = histogram[: round(PEAKED_MEDIAN * len(histogram))].sum()
+    return otsu_threshold(histogram, np.sqrt if 2 * low > histogram.sum() else None)
+
+
 OTSU = 'otsu'
 # Each finds a threshold in (0, 1) in a histogram of scores, see `score_histogram`.
 METHODS: dict[str, Callable[[np.ndarray], float]] = {
     OTSU: otsu_threshold,
     'otsu_sqrt': partial(otsu_threshold, scale=np.sqrt),
+    'auto': otsu_by_shape,
 }
 
 
@@ -104,6 +125,8 @@ def choose_threshold(threshold: float | str, histogram: np.ndarray) -> Threshold
     * ``'otsu'``: Otsu's method on the scores.
     * ``'otsu_sqrt'``: Otsu's method on their square roots, for peaked maps, of which a small part
       of each object scores high: it spreads the low scores, among which their best threshold lies.
+    * ``'auto'``: ``'otsu_sqrt'`` if the maps are peaked, else ``'otsu'``, see
+      :func:`otsu_by_shape`.
 
     Args:
         threshold: A number in [0, 1], which is returned, or the name of a method.
