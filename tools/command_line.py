@@ -72,7 +72,9 @@ def run(work: Callable[[argparse.Namespace], int], args: argparse.Namespace) -> 
     """
     with redirect_stdout(sys.stderr):  # the frameworks print while they are imported
         from weaktr_mmseg.checkpoints import use_safe_readers
+        from weaktr_mmseg.crf import tune_allocator
     use_safe_readers()
+    tune_allocator()
     try:
         return work(args)
     except (OSError, ValueError) as error:  # WeakTrInputError among them

@@ -18,6 +18,7 @@ import numpy as np
 import torch
 import torch.nn.functional as F
 
+from weaktr_mmseg.crf import tune_allocator
 from weaktr_mmseg.crf.dense_crf import PRESETS, BilateralTerm, DenseCRF
 from weaktr_mmseg.crf.unary import unary_from_labels
 
@@ -83,6 +84,7 @@ def main() -> None:
     """Runs the command line."""
     args = parse_args()
     torch.set_num_threads(1)
+    tune_allocator()  # as the tools do
     crf = DenseCRF.from_preset(args.preset)
     try:
         import pydensecrf.densecrf  # noqa: F401

@@ -2,9 +2,7 @@
 
 from __future__ import annotations
 
-import ctypes
 from collections.abc import Callable, Sequence
-from functools import cache
 
 import torch
 from torch import Tensor
@@ -12,9 +10,6 @@ from torch import Tensor
 from .permutohedral import PermutohedralLattice
 
 CHUNK_NUMBERS = 2**18  # 1 MiB of float32
-KEPT_BYTES = 2**28
-M_TRIM_THRESHOLD, M_MMAP_THRESHOLD = -1, -3  # malloc.h
-LARGEST_MMAP_THRESHOLD = 2**25
 
 
 def mean_field(unary: Tensor, lattices: Sequence[PermutohedralLattice], iterations: int) -> Tensor:
@@ -34,8 +29,6 @@ def mean_field(unary: Tensor, lattices: Sequence[PermutohedralLattice], iteratio
     Returns:
         Probabilities, float32 (points, labels).
     """
-    if not unary.is_cuda:
-        _keep_freed_memory()
     marginals = torch.empty_like(unary)
     for softmax in (_softmax_of_small, torch.softmax):
         _update(marginals, unary, [], [], softmax)
@@ -45,21 +38,6 @@ def mean_field(unary: Tensor, lattices: Sequence[PermutohedralLattice], iteratio
         if bool(marginals.sum().isfinite()):
             break
     return marginals
-
-
-@cache
-def _keep_freed_memory() -> None:
-    """Asks the GNU C library, once, to keep up to 256 MiB of freed memory in this process.
-
-    Iterations allocate and free tables of tens of megabytes. By default such blocks go back to the
-    system at once, and a sixth of the time at 21 labels went into faulting them in again.
-    """
-    try:
-        mallopt = ctypes.CDLL(None).mallopt
-    except (OSError, TypeError, AttributeError):  # another C library
-        return
-    mallopt(M_MMAP_THRESHOLD, LARGEST_MMAP_THRESHOLD)
-    mallopt(M_TRIM_THRESHOLD, KEPT_BYTES)
 
 
 def _update(

@@ -15,6 +15,7 @@ from mmengine.registry import init_default_scope
 from mmseg.registry import RUNNERS
 
 from ..checkpoints import use_safe_readers
+from ..crf import tune_allocator
 from ..data_check import ERROR, WARNING
 from ..data_check.check_data import check_data
 from ..datasets.listing_cache import listed_once
@@ -68,6 +69,7 @@ class WeakTrRunner:
 
     def __init__(self, cfg: Config) -> None:
         use_safe_readers()
+        tune_allocator()
         self.cfg = resolve_pipeline(cfg)
         self.stages = chosen_stages(self.cfg.pipeline)
         self.work_dir = Path(os.path.abspath(cfg.work_dir))  # as mmengine writes it, without '..'
