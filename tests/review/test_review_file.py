@@ -1,0 +1,60 @@
+from __future__ import annotations
+
+import pytest
+
+from weaktr_mmseg.review import Tick, apply_review, read_review
+from weaktr_mmseg.utils.errors import WeakTrInputError
+
+
+def read(tmp_path, text):
+    (tmp_path / 'review.csv').write_text(text, encoding='utf-8')
+    return read_review(tmp_path / 'review.csv')
+
+
+def test_decisions(tmp_path):
+    text = (
+        '\ufeffimage,action,labels\n"a, b.jpg",drop,\nsub\\x.jpg,relabel,"cat; ""do"" "\ny,trust,\n'
+    )
+    assert read(tmp_path, text) == {
+        'a, b.jpg': Tick('drop'),
+        'sub/x.jpg': Tick('relabel', ('cat', '"do"')),
+        'y': Tick('trust'),
+    }
+    assert read(tmp_path, 'image,action\nx.jpg,trust\n') == {'x.jpg': Tick('trust')}
+    assert read(tmp_path, 'image,action\n') == {}
+
+
+@pytest.mark.parametrize(
+    ('text', 'message'),
+    [
+        ('', r'review\.csv: the first line must name the columns image,action'),
+        ('image;action\n', 'must name the columns'),
+        ('image,action\nx,keep\n', "line 2: expected drop, relabel, trust, got 'keep'"),
+        ('image,action\nx\n', "got ''"),
+        ('image,action\nx,drop\nx,trust\n', "line 3: expected an image not listed before, got 'x'"),
+        ('image,action\n,drop\n', 'expected an image not listed before'),
+        ('image,action\nx,relabel\n', "expected the labels .* in the column 'labels'"),
+        ('image,action,labels\nx,relabel, ; \n', 'expected the labels'),
+    ],
+)
+def test_wrong_files(tmp_path, text, message):
+    with pytest.raises(WeakTrInputError, match=message):
+        read(tmp_path, text)
+
+
+def test_an_absent_file(tmp_path):
+    with pytest.raises(WeakTrInputError, match=r'absent\.csv'):
+        read_review(tmp_path / 'absent.csv')
+
+
+def test_labels_after_a_review():
+    labels = {'a.jpg': ['cat'], 'b': ['dog'], 'c.jpg': ['cat'], 'd.v2': ['dog']}
+    ticks = {
+        'a.jpg': Tick('drop'),
+        'b.png': Tick('relabel', ('cat', 'dog')),
+        'c': Tick('trust'),
+        'd.v2': Tick('relabel', ('cat',)),
+        'gone.jpg': Tick('drop'),
+    }
+    assert apply_review(labels, ticks) == {'b': ['cat', 'dog'], 'c.jpg': ['cat'], 'd.v2': ['cat']}
+    assert labels['b'] == ['dog']

@@ -1,0 +1,103 @@
+"""What a person decided about photographs on the review page."""
+
+from __future__ import annotations
+
+import csv
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import NamedTuple
+
+from ..utils.errors import WeakTrInputError, input_errors
+from .file_index import normalise_name
+
+DROP, RELABEL, TRUST = ACTIONS = ('drop', 'relabel', 'trust')
+
+
+class Tick(NamedTuple):
+    """A decision.
+
+    Attributes:
+        action: ``'drop'`` leaves the photograph out of training, ``'relabel'`` gives it other
+            labels, ``'trust'`` says that labels and mask are right.
+        labels: Names of the classes that the photograph shows, for ``'relabel'`` alone.
+    """
+
+    action: str
+    labels: tuple[str, ...] = ()
+
+
+def read_review(path: str | Path) -> dict[str, Tick]:
+    """Reads the CSV that the review page saves: ``image,action`` and, for relabel, ``labels``.
+
+    Args:
+        path: The file, UTF-8; labels are joined by semicolons.
+
+    Returns:
+        Name of each photograph, as :func:`normalise_name` writes it -> what was decided.
+
+    Raises:
+        WeakTrInputError: If the file is missing or has another form, an action is unknown, a
+            photograph stands twice, or one to relabel has no labels.
+
+    Examples:
+        >>> read_review('review.csv')
+        {'a/001.jpg': Tick(action='relabel', labels=('cat', 'dog'))}
+    """
+    file = Path(path)
+    with input_errors(str(file)):
+        text = file.read_text(encoding='utf-8-sig')
+    rows = csv.DictReader(text.splitlines(), skipinitialspace=True)
+    if not {'image', 'action'} <= set(rows.fieldnames or ()):
+        raise WeakTrInputError(
+            f'{file}: the first line must name the columns image,action, got {rows.fieldnames}'
+        )
+    ticks: dict[str, Tick] = {}
+    for row in rows:
+        where = f'{file}, line {rows.line_num}'
+        name = normalise_name(row['image'] or '')
+        if not name or name in ticks:
+            raise WeakTrInputError(
+                f'{where}: expected an image not listed before, got {row["image"]!r}'
+            )
+        ticks[name] = _tick(row, where)
+    return ticks
+
+
+def _tick(row: Mapping[str, str | None], where: str) -> Tick:
+    action = (row['action'] or '').strip()
+    names = (row.get('labels') or '').split(';')
+    labels = tuple(name.strip() for name in names if name.strip())
+    if action not in ACTIONS:
+        raise WeakTrInputError(f'{where}: expected {", ".join(ACTIONS)}, got {action!r}')
+    if action == RELABEL and not labels:
+        raise WeakTrInputError(
+            f"{where}: expected the labels of an image to relabel in the column 'labels'"
+        )
+    return Tick(action, labels if action == RELABEL else ())
+
+
+def apply_review(
+    labels: Mapping[str, Sequence[str]], ticks: Mapping[str, Tick]
+) -> dict[str, list[str]]:
+    """Leaves out what was dropped and puts new labels in place of the old.
+
+    Args:
+        labels: Name of each photograph, with or without suffix -> names of its classes.
+        ticks: What :func:`read_review` gives; photographs that are not among the labels are passed
+            over.
+
+    Returns:
+        The labels in their order.
+    """
+    known = {Path(name).with_suffix('').as_posix(): name for name in labels}
+    decided = {}
+    for name, tick in ticks.items():
+        found = name if name in labels else known.get(Path(name).with_suffix('').as_posix())
+        if found is not None:
+            decided[found] = tick
+    result = {}
+    for name, names in labels.items():
+        tick = decided.get(name, Tick(TRUST))
+        if tick.action != DROP:
+            result[name] = list(tick.labels if tick.action == RELABEL else names)
+    return result

@@ -1,0 +1,64 @@
+"""Small pictures for the review page."""
+
+from __future__ import annotations
+
+import base64
+import io
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from PIL import Image, ImageOps
+
+from ..utils.files import UNREADABLE
+from ..utils.images import read_rgb
+from ..utils.masks import IGNORE_INDEX
+
+JPEG_QUALITY = 75
+_IGNORE_COLOUR = (224, 224, 224)
+
+
+def photo_thumbnail(path: str | Path, side: int) -> str:
+    """A photograph as JPEG of at most ``side`` pixels, in base64.
+
+    JPEG files are decoded at a fraction of their size, which is what makes thousands of large
+    photographs bearable.
+
+    Raises:
+        ValueError: If the file is no image.
+    """
+    try:
+        with Image.open(path) as image:
+            if image.format != 'JPEG' or image.mode not in ('RGB', 'L'):
+                picture = Image.fromarray(read_rgb(str(path)))
+            else:
+                image.draft('RGB', (2 * side, 2 * side))
+                picture = ImageOps.exif_transpose(image).convert('RGB')
+    except UNREADABLE as error:
+        raise ValueError(f'cannot read image {path}: {error}') from error
+    picture.thumbnail((side, side), Image.Resampling.BICUBIC)
+    return _encode(picture, 'JPEG', quality=JPEG_QUALITY)
+
+
+def mask_thumbnail(mask: np.ndarray, palette: Sequence[Sequence[int]], side: int) -> str:
+    """A label map as PNG with a transparent background, in base64.
+
+    Args:
+        mask: Labels, uint8 (H, W).
+        palette: RGB colour of each label, background first.
+        side: Longest side in pixels.
+    """
+    colours = np.zeros((256, 3), np.uint8)
+    colours[: len(palette)] = palette
+    colours[IGNORE_INDEX] = _IGNORE_COLOUR
+    picture = Image.fromarray(mask)
+    picture.thumbnail((side, side), Image.Resampling.NEAREST)
+    picture.putpalette(colours.tobytes())
+    return _encode(picture, 'PNG', transparency=0, optimize=True)
+
+
+def _encode(picture: Image.Image, kind: str, **options: Any) -> str:
+    buffer = io.BytesIO()
+    picture.save(buffer, kind, **options)
+    return base64.b64encode(buffer.getvalue()).decode('ascii')
