@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import NamedTuple
 
 from ..utils.errors import WeakTrInputError, input_errors
-from .file_index import normalise_name
+from .names import clean_path
 
 DROP, RELABEL, TRUST = ACTIONS = ('drop', 'relabel', 'trust')
 
@@ -33,7 +33,7 @@ def read_review(path: str | Path) -> dict[str, Tick]:
         path: The file, UTF-8; labels are joined by semicolons.
 
     Returns:
-        Name of each photograph, as :func:`normalise_name` writes it -> what was decided.
+        Name of each photograph, as :func:`clean_path` writes it -> what was decided.
 
     Raises:
         WeakTrInputError: If the file is missing or has another form, an action is unknown, a
@@ -54,7 +54,7 @@ def read_review(path: str | Path) -> dict[str, Tick]:
     ticks: dict[str, Tick] = {}
     for row in rows:
         where = f'{file}, line {rows.line_num}'
-        name = normalise_name(row['image'] or '')
+        name = clean_path(row['image'] or '')
         if not name or name in ticks:
             raise WeakTrInputError(
                 f'{where}: expected an image not listed before, got {row["image"]!r}'
