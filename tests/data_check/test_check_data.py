@@ -10,6 +10,8 @@ import numpy as np
 import pytest
 import torch
 from mmengine.config import Config
+from mmengine.registry import init_default_scope
+from mmseg.registry import MODELS
 from PIL import Image
 
 import weaktr_mmseg  # noqa: F401
@@ -255,6 +257,35 @@ def test_checkpoint_that_the_cam_stage_replaces_need_not_exist(root):
     ]
     cfg.pipeline = dict(retrain_from_cam_vit=True)
     assert not [p for p in check_data(cfg, pixels=False).errors if 'absent' in p.message]
+
+
+def pretrained(checkpoint, **options):
+    arch = dict(embed_dims=8, num_layers=1, num_heads=2, feedforward_channels=16)
+    init_cfg = dict(type='WeakTrPretrained', checkpoint=str(checkpoint))
+    backbone = dict(type='WeakTrSegmenterViT', arch=arch, img_size=32, init_cfg=init_cfg)
+    return dict(backbone, **options)
+
+
+def messages_about_weights(cfg):
+    errors = check_data(cfg, pixels=False).errors
+    return [p.message for p in errors if p.file == 'model.backbone.init_cfg.checkpoint']
+
+
+def test_encoder_that_cannot_start_is_known_before_training(root):
+    cfg = config(root)
+    init_default_scope('mmseg')
+    backbone = MODELS.build(pretrained('', init_cfg=None))
+    state = {f'backbone.{name}': value for name, value in backbone.state_dict().items()}
+    torch.save(state, root / 'encoder.pth')
+    cfg.model.backbone = pretrained(root / 'encoder.pth')
+    assert messages_about_weights(cfg) == []
+    wide = dict(embed_dims=12, num_layers=1, num_heads=2, feedforward_channels=16)
+    cfg.model.backbone = pretrained(root / 'encoder.pth', arch=wide)
+    assert 'encoder.pth: expected an encoder of width 12' in messages_about_weights(cfg)[0]
+    cfg.model.backbone = pretrained('dino-s')
+    assert 'neither a file nor a name' in messages_about_weights(cfg)[0]
+    cfg.retrain_from_cam_vit = True
+    assert messages_about_weights(cfg) == []
 
 
 def test_quick_check_opens_no_image(root, monkeypatch):

@@ -118,10 +118,11 @@ def test_other_labels_of_the_same_samples_are_noticed(cfg, inputs):
     ]
 
 
-def test_weights_are_known_by_content(cfg, inputs, tmp_path):
+@pytest.mark.parametrize('kind', ['Pretrained', 'WeakTrPretrained'])
+def test_weights_are_known_by_content(cfg, inputs, tmp_path, kind):
     weights = tmp_path / 'vit.pth'
     weights.write_bytes(b'one')
-    init = dict(type='Pretrained', checkpoint=str(weights))
+    init = dict(type=kind, checkpoint=str(weights))
     now = changed(cfg, **{'cam_stage.model.backbone.init_cfg': init})
     assert now['cam']['weights'] == {str(weights): hashlib.sha256(b'one').hexdigest()}
     weights.write_bytes(b'two')

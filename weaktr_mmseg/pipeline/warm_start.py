@@ -8,7 +8,7 @@ from io import BytesIO
 import torch
 from torch import Tensor
 
-from ..checkpoints.safe_load import load_file
+from ..checkpoints import load_state_dict
 from ..engine.checkpoint_files import AtomicLocalBackend
 
 PREFIX = 'backbone.'
@@ -47,7 +47,6 @@ def write_encoder_checkpoint(cam_checkpoint: str, path: str) -> None:
         cam_checkpoint: Checkpoint written by mmengine in the CAM stage.
         path: Target file.
     """
-    checkpoint = load_file(cam_checkpoint)
     content = BytesIO()
-    torch.save(dict(state_dict=encoder_state(checkpoint['state_dict'])), content)
+    torch.save(dict(state_dict=encoder_state(load_state_dict(cam_checkpoint))), content)
     AtomicLocalBackend().put(content.getvalue(), path)

@@ -1,0 +1,89 @@
+"""Every tool reads the same files: weights in all the forms that people have them in."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+import torch
+from mmengine.config import Config
+from mmengine.runner.checkpoint import CheckpointLoader, load_checkpoint
+
+from weaktr_mmseg.apis import build_cam_model, build_segmentor
+from weaktr_mmseg.checkpoints import use_safe_readers
+from weaktr_mmseg.checkpoints.io import save_safetensors
+from weaktr_mmseg.utils.errors import WeakTrInputError
+
+FORMS = {
+    'as trained': lambda content: content,
+    'module.': lambda content: dict(
+        content, state_dict={f'module.{k}': v for k, v in content['state_dict'].items()}
+    ),
+    'bare': lambda content: dict(content['state_dict']),
+    'without meta': lambda content: dict(state_dict=content['state_dict']),
+    'below model': lambda content: dict(model=content['state_dict']),
+}
+BUILDERS = dict(cam=build_cam_model, segmentor=build_segmentor)
+
+
+@pytest.fixture(params=['cam', 'segmentor'])
+def trained(request):
+    """Name of the stage and its run."""
+    return request.param, request.getfixturevalue(f'tiny_{request.param}')
+
+
+def assert_loaded(model: torch.nn.Module, expected: dict) -> None:
+    for name, value in expected.items():
+        assert torch.equal(model.state_dict()[name], value), name
+    assert not model.training
+
+
+@pytest.mark.parametrize('form', FORMS)
+def test_forms(trained, tmp_path, form):
+    stage, run = trained
+    content = torch.load(run.checkpoint, weights_only=False)
+    torch.save(FORMS[form](content), tmp_path / 'x.pth')
+    cfg = Config.fromfile(run.config)
+    model = BUILDERS[stage](cfg, tmp_path / 'x.pth')
+    assert_loaded(model, content['state_dict'])
+    assert tuple(model.dataset_meta['classes']) == tuple(content['meta']['dataset_meta']['classes'])
+
+
+def test_safetensors(trained, tmp_path):
+    pytest.importorskip('safetensors')
+    stage, run = trained
+    content = torch.load(run.checkpoint, weights_only=False)
+    meta = dict(dataset_meta=dict(classes=['background', 'a'], palette=[[0, 0, 0], [1, 2, 3]]))
+    save_safetensors(content['state_dict'], tmp_path / 'x.safetensors', meta)
+    model = BUILDERS[stage](Config.fromfile(run.config), tmp_path / 'x.safetensors')
+    assert_loaded(model, content['state_dict'])
+    assert model.dataset_meta == meta['dataset_meta']
+
+
+@pytest.mark.parametrize('suffix', ['pth', 'safetensors'])
+def test_load_from_of_the_stock_runner(trained, tmp_path, monkeypatch, suffix):
+    """``tools/test.py`` and ``load_from`` reach files by mmengine's loader."""
+    pytest.importorskip('safetensors')
+    monkeypatch.setattr(CheckpointLoader, '_schemes', dict(CheckpointLoader._schemes))
+    use_safe_readers()
+    stage, run = trained
+    content = torch.load(run.checkpoint, weights_only=False)
+    state = {f'module.{name}': value for name, value in content['state_dict'].items()}
+    path: Path = tmp_path / f'x.{suffix}'
+    if suffix == 'pth':
+        torch.save(state, path)
+    else:
+        save_safetensors(state, path, {})
+    model = BUILDERS[stage](Config.fromfile(run.config), run.checkpoint)
+    torch.nn.init.zeros_(model.backbone.patch_embed.projection.weight)
+    load_checkpoint(model, str(path), strict=True)
+    assert_loaded(model, content['state_dict'])
+
+
+def test_missing_parameters_are_refused(trained, tmp_path):
+    stage, run = trained
+    state = dict(torch.load(run.checkpoint, weights_only=False)['state_dict'])
+    del state['backbone.cls_token']
+    torch.save(state, tmp_path / 'x.pth')
+    with pytest.raises(WeakTrInputError, match=r'x\.pth: .* it lacks backbone\.cls_token'):
+        BUILDERS[stage](Config.fromfile(run.config), tmp_path / 'x.pth')
