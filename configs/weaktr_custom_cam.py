@@ -13,5 +13,12 @@ model = dict(
         num_classes=num_classes, init_cfg=dict(checkpoint=_base_.pretrained)),
     cam_head=dict(num_classes=num_classes))
 optim_wrapper = dict(type='WeakTrOptimWrapper')  # in the precision that the machine is fast in
-default_hooks = dict(  # without any pixel label
-    checkpoint=dict(save_best='cam/image_map', rule='greater'))
+train_cfg = dict(  # epochs and their schedules follow from the number of photographs
+    updates=5000,  # half of VOC's 60 epochs of 10,582 images, 64 an update
+    max_epochs=None,
+    val_interval=None)  # ten validations
+default_hooks = dict(
+    checkpoint=dict(
+        interval=None,  # with the validations
+        save_best='cam/image_map',  # without any pixel label
+        rule='greater'))

@@ -9,5 +9,12 @@ num_classes = len(discover_classes(_base_.custom_root)) - 1  # foreground classe
 work_dir = 'work_dirs/weaktr_custom/cam_deit-b'
 model = dict(
     backbone=dict(num_classes=num_classes), cam_head=dict(num_classes=num_classes))
-default_hooks = dict(  # without any pixel label
-    checkpoint=dict(save_best='cam/image_map', rule='greater'))
+train_cfg = dict(  # epochs and their schedules follow from the number of photographs
+    updates=5000,  # half of VOC's 60 epochs of 10,582 images, 64 an update
+    max_epochs=None,
+    val_interval=None)  # ten validations
+default_hooks = dict(
+    checkpoint=dict(
+        interval=None,  # with the validations
+        save_best='cam/image_map',  # without any pixel label
+        rule='greater'))

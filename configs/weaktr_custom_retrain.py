@@ -11,3 +11,9 @@ work_dir = 'work_dirs/weaktr_custom/retrain'
 model = dict(
     backbone=dict(init_cfg=dict(checkpoint=_base_.pretrained)),
     decode_head=dict(num_classes=num_classes))
+optim_wrapper = dict(type='WeakTrOptimWrapper')  # in the precision that the machine is fast in
+train_cfg = dict(  # epochs and their schedules follow from the number of photographs
+    updates=12500,  # 100 epochs, as published, of 500 photographs, 4 an update
+    max_epochs=None,
+    val_interval=None)  # ten validations
+default_hooks = dict(checkpoint=dict(interval=None))  # with the validations

@@ -17,6 +17,7 @@ from weaktr_mmseg.checkpoints import use_safe_readers
 from weaktr_mmseg.engine.distributed import init_cpu_process_group, runs_on_cpu_processes
 from weaktr_mmseg.pipeline.preflight import check_stage
 from weaktr_mmseg.pipeline.stage_configs import remove_training
+from weaktr_mmseg.pipeline.update_schedule import fit_schedule
 from weaktr_mmseg.utils.configs import read_config
 from weaktr_mmseg.utils.errors import WeakTrError
 from weaktr_mmseg.utils.model_folder import model_files
@@ -73,6 +74,9 @@ def _run(script: Path, args: argparse.Namespace) -> None:
         cfg = read_config(args.config, args.cfg_options)
         is_pipeline = script.name == 'train.py' and 'runner_type' in cfg
         if not is_pipeline:
+            if script.name == 'train.py' and (fitted := fit_schedule(cfg)):
+                cfg.merge_from_dict(fitted)
+                sys.argv += ['--cfg-options', *(f'{key}={fitted[key]}' for key in fitted)]
             check_stage(_single_stage(cfg, script, args))
             if runs_on_cpu_processes(args.launcher):
                 sys.argv += ['--cfg-options', *CPU_WRAPPER]

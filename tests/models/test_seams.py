@@ -74,7 +74,7 @@ def cfg(tmp_path, monkeypatch):
     cfg.model.cam_head.in_channels = WIDTH
     cfg.optim_wrapper = dict(type='OptimWrapper', optimizer=dict(type='SGD', lr=0.1))
     cfg.update(param_scheduler=[], auto_scale_lr=None)
-    cfg.train_cfg.update(max_epochs=1, val_interval=2)
+    cfg.train_cfg.update(max_epochs=1, val_interval=2, total_batch_size=2)
     for loader in (cfg.train_dataloader, cfg.val_dataloader, cfg.test_dataloader):
         loader.update(num_workers=0, persistent_workers=False, batch_size=2)
     cfg.default_hooks.logger.interval = 1

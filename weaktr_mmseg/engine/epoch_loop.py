@@ -40,12 +40,24 @@ class WeakTrEpochLoop(EpochBasedTrainLoop):
             workers are started, and seeded, anew for every epoch.
         total_batch_size: Images of an update over all processes, which then share them, see
             :func:`share_batch`. None: ``batch_size`` of each process decides, as in mmengine.
+        updates: Updates that ``max_epochs`` was derived from, for the record; ``tools/train.py``
+            and the pipeline do that, see :func:`fit_schedule`.
         **kwargs: ``max_epochs``, ``val_begin``, ``val_interval``, ``dynamic_intervals``.
     """
 
     def __init__(
-        self, runner: Any, dataloader: Any, total_batch_size: int | None = None, **kwargs: Any
+        self,
+        runner: Any,
+        dataloader: Any,
+        total_batch_size: int | None = None,
+        updates: int | None = None,
+        **kwargs: Any,
     ) -> None:
+        if kwargs.get('max_epochs') is None:
+            raise WeakTrInputError(
+                f'train_cfg.max_epochs: expected a number, got None with updates={updates}; '
+                'tools/train.py derives it from the data'
+            )
         if isinstance(dataloader, dict):
             if total_batch_size is not None:
                 hold_total_batch(runner, dataloader, total_batch_size)

@@ -32,6 +32,7 @@ from .resume import SUMMARY_FILE, ResumableStages
 from .stage import Run, chosen_stages
 from .stage_configs import resolve_pipeline
 from .summary import summarise
+from .update_schedule import fit_schedules
 from .work_dir_lock import WorkDirLock
 
 
@@ -106,7 +107,7 @@ class WeakTrRunner:
                 return self._run_stages()
 
     def _check_data(self) -> None:
-        """Finds faults of data and config that can be known before training."""
+        """Finds faults that can be known before training, and fits schedules to the data."""
         init_default_scope(self.cfg.get('default_scope', 'mmseg'))
         pixels = self.cfg.pipeline.check_pixels
         report = check_data(self.cfg, pixels=pixels, progress=is_main_process())
@@ -114,6 +115,7 @@ class WeakTrRunner:
             print_log(line, 'current', logging.WARNING)
         if report.errors:
             raise WeakTrInputError('; '.join(line.strip() for line in report.lines(ERROR)))
+        fit_schedules(self.cfg)
         check_pipeline(self.cfg, self.stages)
 
     def _run_stages(self) -> dict[str, Any]:

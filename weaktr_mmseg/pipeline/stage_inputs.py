@@ -8,13 +8,12 @@ from pathlib import Path
 from typing import Any
 
 from mmengine.config import Config
-from mmengine.registry import DefaultScope
-from mmseg.registry import DATASETS
 
 from ..utils.files import file_digest
 from . import stage_configs as stages
 from .run_state import UPSTREAM
 from .stage import Run
+from .update_schedule import list_dataset
 
 # Keys of a stage that bear on the result of its training, and of its test.
 COMMON_KEYS = ('model', 'data_preprocessor', 'compile')
@@ -119,12 +118,7 @@ def _plain(value: Any, prefix: str) -> Any:
 
 def _manifest(dataset: dict[str, Any]) -> dict[str, Any]:
     """Number and digest of the samples of a data set: names and labels, not pixels."""
-    config = dict(dataset)
-    if 'pipeline' in config:
-        config.update(pipeline=[], lazy_init=True)
-    with DefaultScope.overwrite_default_scope('mmseg'):
-        built = DATASETS.build(config)
-    built.full_init()
+    built = list_dataset(dataset)
     samples = []
     for index in range(len(built)):
         info = built.get_data_info(index)

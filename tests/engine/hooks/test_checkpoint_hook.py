@@ -96,3 +96,11 @@ def test_own_backend_is_kept():
     assert WeakTrCheckpointHook(backend_args=dict(backend='petrel')).backend_args == dict(
         backend='petrel'
     )
+
+
+def test_interval_none_saves_with_the_validations(runner):
+    hook = WeakTrCheckpointHook(interval=None)
+    runner.logger = SimpleNamespace(info=lambda text: None)
+    runner.train_loop = SimpleNamespace(val_interval=7)
+    hook.before_train(runner)
+    assert hook.interval == 7

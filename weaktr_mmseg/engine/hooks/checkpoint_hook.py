@@ -27,6 +27,7 @@ class WeakTrCheckpointHook(CheckpointHook):
     later one is the best: a score may be saturated, as the mAP of a class in every image.
 
     Args:
+        interval: As in mmengine; None saves whenever the training loop validates.
         backend_args: As in mmengine; None writes local files atomically.
         **kwargs: Arguments of mmengine's hook.
     """
@@ -34,8 +35,16 @@ class WeakTrCheckpointHook(CheckpointHook):
     keep_ckpt_ids: deque[int]
     rule_map = dict(greater=ge, less=le)
 
-    def __init__(self, *args: Any, backend_args: dict | None = None, **kwargs: Any) -> None:
-        super().__init__(*args, backend_args=backend_args or dict(ATOMIC), **kwargs)
+    def __init__(
+        self, interval: int | None = -1, *args: Any, backend_args: dict | None = None, **kwargs: Any
+    ) -> None:
+        super().__init__(interval, *args, backend_args=backend_args or dict(ATOMIC), **kwargs)
+
+    def before_train(self, runner: Any) -> None:
+        """Prepares saving."""
+        if self.interval is None:
+            self.interval = runner.train_loop.val_interval
+        super().before_train(runner)
 
     def before_save_checkpoint(self, runner: Any, checkpoint: dict) -> None:
         """Adds gradients that wait for others to be accumulated, as at an odd end of an epoch."""
