@@ -36,6 +36,16 @@ class PhotoSegmentor:
             ``'config'`` for that of ``test_cfg`` at the size that the network sees.
         short_side: Short side in pixels at which the network sees an image, whatever the test
             pipeline resizes to; None for the above.
+
+    Examples:
+        >>> from mmseg.apis import init_model
+        >>> from weaktr_mmseg.utils.shipped_files import find_config
+        >>> config = Config.fromfile(find_config('weaktr_demo_retrain'))
+        >>> untrained = init_model(config, device='cpu')  # trained ones: weaktr_mmseg.apis
+        >>> segment = PhotoSegmentor(untrained)
+        >>> labels = segment(np.zeros((40, 60, 3), np.uint8))
+        >>> labels.shape, labels.dtype
+        ((40, 60), dtype('uint8'))
     """
 
     def __init__(

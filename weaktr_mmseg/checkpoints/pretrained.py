@@ -24,14 +24,19 @@ class WeakTrPretrained:
         checkpoint: A name such as ``'dinov2-s'`` (docs/weights.md lists them), an http(s)
             address, or a file: ``.pth``, ``.npz`` or ``.safetensors``.
 
-    Example:
-        >>> from mmseg.registry import MODELS
-        >>> import weaktr_mmseg
-        >>> init_cfg = dict(type='WeakTrPretrained', checkpoint='deit-s')
-        >>> backbone = MODELS.build(
-        ...     dict(type='WeakTrViT', num_classes=20, arch='deit-small', init_cfg=init_cfg)
-        ... )
-        >>> backbone.init_weights()  # doctest: +SKIP
+    Examples:
+        >>> import torch
+        >>> from weaktr_mmseg.models import WeakTrViT
+        >>> arch = dict(embed_dims=64, num_layers=2, num_heads=4, feedforward_channels=128)
+        >>> trained = VisionTransformer(arch=arch, img_size=32)  # mmpretrain's
+        >>> state = {f'backbone.{name}': value for name, value in trained.state_dict().items()}
+        >>> torch.save(dict(state_dict=state), 'vit.pth')
+        >>> init_cfg = dict(type='WeakTrPretrained', checkpoint='vit.pth')  # or 'deit-s'
+        >>> backbone = WeakTrViT(num_classes=20, arch=arch, img_size=64, init_cfg=init_cfg)
+        >>> backbone.init_weights()
+        >>> first, second = (vit.layers[0].attn.qkv.weight for vit in (trained, backbone))
+        >>> torch.equal(first, second)
+        True
     """
 
     def __init__(self, checkpoint: str | os.PathLike) -> None:

@@ -97,6 +97,18 @@ class DenseCRF:
 
     Raises:
         ValueError: If there is no term, or the number of iterations is negative.
+
+    Examples:
+        >>> import numpy as np
+        >>> from weaktr_mmseg.crf import unary_from_labels
+        >>> image = np.zeros((20, 20, 3), np.uint8)
+        >>> image[:, 10:] = 200
+        >>> labels = np.zeros((20, 20), np.uint8)
+        >>> labels[:, 8:] = 1  # the edge is two pixels off
+        >>> crf = DenseCRF.from_preset('voc_cam')
+        >>> probabilities = crf(image, unary_from_labels(labels, 2))  # (2, 20, 20)
+        >>> int((probabilities.argmax(0)[0] == 1).sum())
+        10
     """
 
     def __init__(self, terms: Sequence[Term], iterations: int = 10) -> None:

@@ -40,6 +40,8 @@ def read_review(path: str | Path) -> dict[str, Tick]:
             photograph stands twice, or one to relabel has no labels.
 
     Examples:
+        >>> table = 'image,action,labels\\na/001.jpg,relabel,cat;dog\\n'
+        >>> _ = Path('review.csv').write_text(table)
         >>> read_review('review.csv')
         {'a/001.jpg': Tick(action='relabel', labels=('cat', 'dog'))}
     """

@@ -62,10 +62,15 @@ class WeakTrRunner:
         WeakTrInputError: If a key or file is missing, unknown or wrong.
 
     Examples:
-        >>> from mmengine.config import Config
-        >>> cfg = Config.fromfile('configs/weaktr_demo.py')
-        >>> WeakTrRunner.from_cfg(cfg).train()['metrics']  # doctest: +SKIP
-        {'image_map': 98.2, ..., 'val_miou': 61.9}
+        >>> from weaktr_mmseg.utils.shipped_files import find_config
+        >>> cfg = Config.fromfile(find_config('weaktr_demo'))
+        >>> cfg.work_dir = 'work_dirs/weaktr_demo'
+        >>> runner = WeakTrRunner.from_cfg(cfg)
+        >>> [stage.name for stage in runner.stages]
+        ['cam', 'pseudo_labels', 'retrain', 'evaluation']
+        >>> summary = runner.train()  # doctest: +SKIP
+        >>> summary['metrics']['val_miou']  # doctest: +SKIP
+        66.0
     """
 
     def __init__(self, cfg: Config) -> None:

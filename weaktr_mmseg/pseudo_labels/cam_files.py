@@ -53,6 +53,12 @@ def write_cams(
 
     Raises:
         ValueError: If the lengths of maps, ids and names differ.
+
+    Examples:
+        >>> cams = np.array([[[0.25, 1.0]]])  # one map of 1 x 2 pixels
+        >>> write_cams('photo.npz', cams, class_ids=[14], class_names=['person'])
+        >>> read_cams('photo.npz').class_names
+        ('person',)
     """
     if not len(cams) == len(class_ids) == len(class_names):
         raise ValueError(
@@ -77,6 +83,11 @@ def read_cams(path: str | Path) -> CAMFile:
     Raises:
         FileNotFoundError: If the file does not exist.
         ValueError: If it is torn or not a CAM file.
+
+    Examples:
+        >>> write_cams('photo.npz', np.array([[[0.25, 1.0]]]), [14], ['person'])
+        >>> read_cams('photo.npz').cams.tolist()
+        [[[0.25, 1.0]]]
     """
     try:
         with np.load(path, allow_pickle=False) as arrays:

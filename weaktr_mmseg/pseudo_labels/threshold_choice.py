@@ -48,6 +48,12 @@ def otsu_threshold(
 
     Raises:
         ValueError: If fewer than two bins are occupied.
+
+    Examples:
+        >>> counts = np.zeros(100, np.int64)
+        >>> counts[[20, 80]] = 300, 100  # scores of background and of objects
+        >>> otsu_threshold(counts)
+        0.505
     """
     if np.count_nonzero(histogram) < 2:
         raise ValueError(

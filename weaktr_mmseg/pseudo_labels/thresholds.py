@@ -59,6 +59,16 @@ class ThresholdSweep:
 
     Raises:
         ValueError: If the thresholds are not strictly ascending.
+
+    Examples:
+        >>> sweep = ThresholdSweep(num_classes=2, thresholds=[0.2, 0.4, 0.6])
+        >>> cams = np.array([[[0.1, 0.3, 0.5, 0.9]]])  # one map, of the class with the label 1
+        >>> sweep.update(cams, class_ids=[0], truth=np.array([[0, 0, 1, 1]]))
+        >>> result = sweep.compute()
+        >>> float(result.thresholds[result.best]), float(result.miou.max())
+        (0.4, 100.0)
+        >>> round(result.at(0.6), 1)
+        58.3
     """
 
     def __init__(self, num_classes: int, thresholds: Sequence[float] | np.ndarray) -> None:

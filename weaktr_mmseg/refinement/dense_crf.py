@@ -33,12 +33,12 @@ class DenseCRFRefiner(Refiner):
 
     Examples:
         >>> import numpy as np
-        >>> image = np.zeros((4, 6, 3), np.uint8)
-        >>> image[:, 3:] = 200
-        >>> labels = np.zeros((4, 6), np.uint8)
-        >>> labels[:, 4:] = 15  # the edge is a pixel off
+        >>> image = np.zeros((8, 8, 3), np.uint8)
+        >>> image[:, 4:] = 200
+        >>> labels = np.zeros((8, 8), np.uint8)
+        >>> labels[:, 5:] = 15  # the edge is a pixel off
         >>> DenseCRFRefiner(preset='voc_cam').refine_labels(image, labels)[0]
-        array([ 0,  0,  0, 15, 15, 15], dtype=uint8)
+        array([ 0,  0,  0,  0, 15, 15, 15, 15], dtype=uint8)
     """
 
     def __init__(

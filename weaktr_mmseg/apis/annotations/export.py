@@ -76,9 +76,18 @@ def export_masks(
             size or a label that is none of the classes, or a package is missing.
 
     Examples:
+        >>> from PIL import Image
+        >>> from weaktr_mmseg.utils.masks import write_mask
+        >>> from weaktr_mmseg.utils.palette import voc_palette
+        >>> mask = np.zeros((60, 80), np.uint8)
+        >>> mask[10:30, 10:40] = 1
+        >>> write_mask('masks/1.png', mask, voc_palette(3))
+        >>> Path('photos').mkdir()
+        >>> Image.new('RGB', (80, 60)).save('photos/1.jpg')
         >>> options = ExportOptions(classes=['background', 'cat', 'dog'])
-        >>> export_masks('predictions/masks', 'photos', 'for_cvat', 'cvat', options)
-        Exported(path=PosixPath('for_cvat/annotations.xml'), images=120, regions=231)
+        >>> done = export_masks('masks', 'photos', 'for_cvat', 'cvat', options)
+        >>> done.path.name, done.images, done.regions
+        ('annotations.xml', 1, 1)
     """
     if format_name not in FORMATS:
         raise WeakTrInputError(f'format: expected {", ".join(FORMATS)}, got {format_name!r}')

@@ -53,8 +53,12 @@ def read_annotations(file: str | Path, classes: Sequence[str]) -> Iterator[tuple
         WeakTrInputError: If the file is none of these, or has an unknown label.
 
     Examples:
+        >>> cat = '<polygon label="cat" points="0,0;2,0;2,1;0,1"/>'
+        >>> image = f'<image name="a/1.jpg" width="4" height="2">{cat}</image>'
+        >>> _ = Path('annotations.xml').write_text(f'<annotations>{image}</annotations>')
         >>> for name, mask in read_annotations('annotations.xml', ['background', 'cat', 'dog']):
-        ...     print(name, mask.shape)
+        ...     print(name, mask.tolist())
+        a/1.jpg [[1, 1, 0, 0], [0, 0, 0, 0]]
     """
     path = Path(file)
     with input_errors(str(path)):

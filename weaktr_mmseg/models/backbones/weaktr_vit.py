@@ -53,6 +53,20 @@ class WeakTrViT(CAMEncoder, VisionTransformer):
     Raises:
         WeakTrInputError: If ``num_classes`` or ``attention_mode`` is out of range, or the training
             size is not square.
+
+    Examples:
+        >>> backbone = WeakTrViT(
+        ...     num_classes=3,
+        ...     arch=dict(embed_dims=16, num_layers=2, num_heads=2, feedforward_channels=32),
+        ...     img_size=32,
+        ...     patch_size=8,
+        ...     fusion=dict(reduction=2),
+        ... )
+        >>> features = backbone(torch.zeros(1, 3, 32, 48))
+        >>> features.patch_map.shape, features.class_tokens.shape
+        (torch.Size([1, 16, 4, 6]), torch.Size([1, 3, 16]))
+        >>> features.attention.weights.shape  # of each head of each layer
+        torch.Size([1, 2, 2])
     """
 
     def __init__(

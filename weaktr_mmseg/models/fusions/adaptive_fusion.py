@@ -38,6 +38,13 @@ class AdaptiveAttentionFusion(HeadFusion):
     Raises:
         WeakTrInputError: If ``pooling`` is unknown or a ratio leaves a bottleneck without a
             channel.
+
+    Examples:
+        >>> fusion = AdaptiveAttentionFusion(num_layers=2, num_heads=4, head_dims=8)
+        >>> pooled = [fusion.pool(torch.zeros(1, 5, 32)) for layer in range(2)]  # 5 tokens
+        >>> weights = fusion(pooled)
+        >>> weights.shape, bool(((weights > 0) & (weights < 1)).all())
+        (torch.Size([1, 4, 2]), True)
     """
 
     def __init__(

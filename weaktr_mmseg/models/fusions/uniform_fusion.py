@@ -29,6 +29,13 @@ class WeakTrUniformFusion(HeadFusion):
 
     Raises:
         WeakTrInputError: If ``last_layers`` is not between 1 and ``L``.
+
+    Examples:
+        >>> import torch
+        >>> fusion = WeakTrUniformFusion(num_layers=4, num_heads=2, head_dims=8, last_layers=2)
+        >>> pooled = [fusion.pool(torch.zeros(1, 5, 16)) for layer in range(4)]  # 5 tokens
+        >>> fusion(pooled)[0].tolist()
+        [[0.0, 0.0, 2.0, 2.0], [0.0, 0.0, 2.0, 2.0]]
     """
 
     def __init__(

@@ -85,6 +85,17 @@ class WeakTrCAMHead(BaseModule):
     Raises:
         WeakTrInputError: If ``pooling`` or ``activation`` is unknown, ``kernel_size`` is even, or a
             further loss has no name of its own with ``loss`` in it.
+
+    Examples:
+        >>> from weaktr_mmseg.models import WeakTrViT
+        >>> arch = dict(embed_dims=16, num_layers=2, num_heads=2, feedforward_channels=32)
+        >>> backbone = WeakTrViT(num_classes=3, arch=arch, img_size=32, fusion=dict(reduction=2))
+        >>> features = backbone(torch.zeros(1, 3, 32, 48))  # patches of 16 px
+        >>> head = WeakTrCAMHead(in_channels=16, num_classes=3)
+        >>> sorted(head.loss(features, torch.tensor([[1.0, 0.0, 1.0]])))
+        ['loss_cls', 'loss_coarse', 'loss_fine']
+        >>> head.activation_maps(features).fine.shape
+        torch.Size([1, 3, 2, 3])
     """
 
     def __init__(

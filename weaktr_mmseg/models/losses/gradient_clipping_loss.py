@@ -60,6 +60,15 @@ def gradient_clipping_loss(
 
     Raises:
         ValueError: ``pixel_loss`` is not of shape (B, H, W), or ``patch_size`` is below 1.
+
+    Examples:
+        >>> pixel_loss = torch.tensor([[[0.1, 0.1, 0.1, 0.9]]], requires_grad=True)
+        >>> clipped = gradient_clipping_loss(pixel_loss, patch_size=4)
+        >>> clipped.clipped_share.item()  # the last pixel is above the mean
+        0.25
+        >>> clipped.loss.backward()
+        >>> pixel_loss.grad.tolist()
+        [[[0.25, 0.25, 0.25, 0.0]]]
     """
     if pixel_loss.dim() != 3:
         raise ValueError(f'pixel_loss must be (B, H, W), but got shape {tuple(pixel_loss.shape)}')
@@ -130,6 +139,13 @@ class WeakTrGradientClippingLoss(nn.Module):
     Attributes:
         clipped_share: share of the pixels clipped by the latest call, a detached scalar in
             [0, 1]; None before the first call.
+
+    Examples:
+        >>> loss = WeakTrGradientClippingLoss(patch_size=2)
+        >>> logits = torch.zeros(1, 21, 4, 4)
+        >>> labels = torch.full((1, 4, 4), 255)  # nothing is labelled yet
+        >>> loss(logits, labels).item()
+        0.0
     """
 
     clipped_share: Tensor | None

@@ -46,6 +46,18 @@ class WeakTrSeedCompletionLoss(nn.Module):
 
     Raises:
         WeakTrInputError: If the shares leave no patch, or add up to more than 1.
+
+    Examples:
+        >>> from weaktr_mmseg.models import WeakTrViT
+        >>> arch = dict(embed_dims=16, num_layers=2, num_heads=2, feedforward_channels=32)
+        >>> backbone = WeakTrViT(num_classes=3, arch=arch, img_size=64, fusion=dict(reduction=2))
+        >>> features = backbone(torch.rand(1, 3, 64, 64))
+        >>> scores = torch.rand(1, 3, 4, 4, requires_grad=True)
+        >>> WeakTrSeedCompletionLoss()(features, scores, torch.tensor([[1.0, 0.0, 1.0]])).backward()
+        >>> scores.grad is None  # it trains the fusion alone
+        True
+        >>> any(p.grad is not None for p in backbone.attention_fusion.parameters())
+        True
     """
 
     def __init__(

@@ -1,0 +1,68 @@
+"""The examples in docstrings run, and what users import has one."""
+
+from __future__ import annotations
+
+import doctest
+import importlib
+import pkgutil
+
+import pytest
+
+import weaktr_mmseg
+
+# What people import by name.
+IMPORTED_BY_USERS = [
+    'apis.PhotoSegmentor',
+    'apis.annotations.export_masks',
+    'apis.annotations.read_annotations',
+    'checkpoints.WeakTrPretrained',
+    'crf.DenseCRF',
+    'models.AdaptiveAttentionFusion',
+    'models.WeakTrCAMHead',
+    'models.WeakTrGradientClippingLoss',
+    'models.WeakTrSeedCompletionLoss',
+    'models.WeakTrStaticFusion',
+    'models.WeakTrUniformFusion',
+    'models.WeakTrViT',
+    'pipeline.WeakTrRunner',
+    'pseudo_labels.LabelRule',
+    'pseudo_labels.ThresholdSweep',
+    'pseudo_labels.choose_threshold',
+    'pseudo_labels.otsu_threshold',
+    'pseudo_labels.read_cams',
+    'pseudo_labels.write_cams',
+    'refinement.DenseCRFRefiner',
+    'refinement.PAMRRefiner',
+    'refinement.Refiner',
+    'refinement.build_refiner',
+    'review.read_review',
+]
+
+
+def modules():
+    """Every module of the package but the one that runs when it is imported."""
+    walk = pkgutil.walk_packages(weaktr_mmseg.__path__, 'weaktr_mmseg.')
+    return [importlib.import_module(entry.name) for entry in walk if '__main__' not in entry.name]
+
+
+def examples():
+    finder = doctest.DocTestFinder(exclude_empty=True)
+    tests = [test for module in modules() for test in finder.find(module) if test.examples]
+    return [pytest.param(test, id=test.name.removeprefix('weaktr_mmseg.')) for test in tests]
+
+
+@pytest.mark.parametrize('example', examples())
+def test_example(example, tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)  # so that examples may write files
+    output = []
+    result = doctest.DocTestRunner(verbose=False).run(example, out=output.append)
+    assert result.attempted and not result.failed, ''.join(output)
+
+
+@pytest.mark.parametrize('name', IMPORTED_BY_USERS)
+def test_what_users_import_has_an_example_that_runs(name):
+    room, _, member = name.rpartition('.')
+    target = getattr(importlib.import_module(f'weaktr_mmseg.{room}'), member)
+    found = doctest.DocTestFinder(recurse=False).find(target, member)
+    steps = [step for test in found for step in test.examples]
+    assert any(not step.options.get(doctest.SKIP) and step.want for step in steps), name
