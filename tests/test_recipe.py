@@ -151,6 +151,29 @@ def test_retraining(data, encoder):
     assert (cfg.train_dataloader.batch_size, cfg.train_cfg.max_epochs) == (4, 100)
 
 
+@pytest.mark.parametrize('encoder', ['vit-b', 'dinov2-b', 'eva02-b'])
+@pytest.mark.parametrize('data', DATA)
+def test_retraining_of_base_encoders(data, encoder):
+    cfg = Config.fromfile(CONFIGS / f'weaktr_{data}_{encoder}.py')
+    init_cfg = cfg.model.backbone.pop('init_cfg')
+    published = {'vit-b': 'vit-b-augreg'}.get(encoder, encoder)
+    assert init_cfg == dict(type='WeakTrPretrained', checkpoint=published)
+    model = MODELS.build(cfg.model)
+    backbone, head = model.backbone, model.decode_head
+    assert backbone.pos_embed.shape == (1, 1 + 30 * 30, 768)
+    assert len(backbone.layers) == 12
+    assert head.layers[0].attn.num_heads == 12
+    assert head.num_classes == DATA[data] + 1
+    assert {module.eps for module in model.modules() if isinstance(module, nn.LayerNorm)} == {1e-5}
+    mlp_norm = isinstance(
+        getattr(getattr(backbone.layers[0], 'mlp', None), 'norm', None), nn.LayerNorm
+    )
+    assert mlp_norm == (encoder == 'eva02-b')
+    gamma = getattr(backbone.layers[0].attn, 'gamma1', nn.Identity())
+    assert isinstance(gamma, nn.Identity) == (encoder != 'dinov2-b')
+    assert head.loss_decode.images_per_group == {'voc': None, 'coco': 1}[data]
+
+
 @pytest.mark.parametrize('data', DATA)
 def test_images_of_retraining(data):
     cfg = Config.fromfile(CONFIGS / f'weaktr_{data}.py')
