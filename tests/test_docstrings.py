@@ -1,10 +1,12 @@
-"""The examples in docstrings run, and what users import has one."""
+"""Docstrings: examples run, what users import has one, and first lines are in the third person."""
 
 from __future__ import annotations
 
+import ast
 import doctest
 import importlib
 import pkgutil
+from pathlib import Path
 
 import pytest
 
@@ -38,6 +40,18 @@ IMPORTED_BY_USERS = [
     'review.read_review',
 ]
 
+# Verbs that a first line would begin with in the imperative; nouns such as "Name" are left out.
+IMPERATIVES = """
+    Add Apply Ask Attend Average Bring Build Cast Check Choose Clip Collect Compare Compute Convert
+    Copy Count Create Cut Decode Determine Download Draw Drop Encode Enter Evaluate Export Find
+    Fuse Generate Get Give Import Infer Initialise Join Judge Keep Lay Leave Let List Load Log Make
+    Measure Merge Move Note Open Pack Paint Parse Pick Predict Prepare Put Raise Read Refine Refuse
+    Register Remember Remove Rename Render Replace Report Resize Restore Return Rotate Run Save
+    Select Separate Set Show Sort Split Take Tell Train Turn Update Upsample Use Validate Wait Warn
+    Write Yield
+"""
+ROOT = Path(__file__).parents[1]
+
 
 def modules():
     """Every module of the package but the one that runs when it is imported."""
@@ -66,3 +80,15 @@ def test_what_users_import_has_an_example_that_runs(name):
     found = doctest.DocTestFinder(recurse=False).find(target, member)
     steps = [step for test in found for step in test.examples]
     assert any(not step.options.get(doctest.SKIP) and step.want for step in steps), name
+
+
+@pytest.mark.parametrize('folder', ['weaktr_mmseg', 'tools'])
+def test_first_lines_are_in_the_third_person(folder):
+    found, files = [], sorted((ROOT / folder).rglob('*.py'))
+    for file in files:
+        for node in ast.walk(ast.parse(file.read_text())):
+            if isinstance(node, (ast.ClassDef, ast.FunctionDef)):
+                first = (ast.get_docstring(node) or '-').split()[0].strip('.,:;')
+                if first in IMPERATIVES.split():
+                    found.append(f'{file.relative_to(ROOT)}: {node.name}: {first}')
+    assert files and not found, 'expected "Reads ...", not "Read ...":\n' + '\n'.join(found)

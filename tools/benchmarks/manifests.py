@@ -48,7 +48,7 @@ def parse_args() -> argparse.Namespace:
 
 
 def write_manifest(root: Path, suffix: str) -> dict:
-    """Write 10,000 images in 100 folders with one to three labels each."""
+    """Writes 10,000 images in 100 folders with one to three labels each."""
     rng = random.Random(0)
     labels = {
         f'{index % 100:02d}/photo {index}.jpg': rng.sample(CLASSES[1:], rng.randint(1, 3))
@@ -71,7 +71,7 @@ def write_manifest(root: Path, suffix: str) -> dict:
 
 
 def write_voc(root: Path) -> dict:
-    """Write annotations and a split of VOC12's augmented training size."""
+    """Writes annotations and a split of VOC12's augmented training size."""
     rng = random.Random(0)
     names = [f'2007_{index:06d}' for index in range(VOC_TRAINAUG)]
     _touch(root / 'JPEGImages', [f'{name}.jpg' for name in names])
@@ -93,7 +93,7 @@ def write_voc(root: Path) -> dict:
 
 
 def write_coco14(root: Path, split: str = 'train') -> dict:
-    """Write annotations with as many images, objects and bytes as instances_*2014.json."""
+    """Writes annotations with as many images, objects and bytes as instances_*2014.json."""
     rng = random.Random(0)
     images, labelled, objects = COCO14[split]
     ids = sorted(rng.sample(range(1, 600_000), images))
@@ -125,7 +125,7 @@ def write_coco14(root: Path, split: str = 'train') -> dict:
 
 
 def write_coco14_pipeline(root: Path) -> dict:
-    """Write both splits with masks."""
+    """Writes both splits with masks."""
     mask = io.BytesIO()
     Image.fromarray(np.ones((48, 64), np.uint8)).save(mask, format='PNG')
     for split in COCO14:
@@ -156,7 +156,7 @@ def _touch(folder: Path, names: Iterable[str]) -> None:
 
 
 def measure(config: dict) -> dict:
-    """Build a data set in this process."""
+    """Builds a data set in this process."""
     from mmseg.registry import DATASETS
 
     import weaktr_mmseg  # noqa: F401
@@ -170,7 +170,7 @@ def measure(config: dict) -> dict:
 
 
 def measure_pipeline(root: str) -> dict:
-    """List all data of ``weaktr_coco.py`` as the start of its pipeline does: checks and resume."""
+    """Lists all data of ``weaktr_coco.py`` as the start of its pipeline does: checks and resume."""
     import weaktr_mmseg  # noqa: F401
     from weaktr_mmseg.data_check import check_data
     from weaktr_mmseg.datasets.listing_cache import listed_once
@@ -202,7 +202,7 @@ def _peak_mb() -> int:
 
 
 def run_case(name: str) -> dict:
-    """Write the files of a case and measure it in a fresh process."""
+    """Writes the files of a case and measures it in a fresh process."""
     with tempfile.TemporaryDirectory() as folder:
         config = dict(CASES[name](Path(folder)), data_root=folder)
         command = [sys.executable, __file__, '--measure', name, json.dumps(config)]

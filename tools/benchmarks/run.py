@@ -26,7 +26,7 @@ PAIRS = dict(quick=(3, 12.0), full=(11, 45.0))  # timed pairs at most, seconds f
 
 
 def parse_args() -> argparse.Namespace:
-    """Parse the command line."""
+    """Parses the command line."""
     names = [*(case.name for case in CASES), 'demo']
     parser = argparse.ArgumentParser(
         description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
@@ -46,7 +46,7 @@ def parse_args() -> argparse.Namespace:
 
 
 def main() -> int:
-    """Run the command line."""
+    """Runs the command line."""
     args = parse_args()
     device = torch.device(args.device)
     rate = matmul_rate(device)

@@ -1,4 +1,4 @@
-"""Everything that the CAM stage thinks about one image."""
+"""Everything that the CAM stage predicts about one image."""
 
 from __future__ import annotations
 

@@ -83,7 +83,7 @@ def _images_below(folder: Path, exclude: str | Path | None) -> list[Path]:
 
 
 def check_short_side(short_side: int | None) -> int | None:
-    """Gives a size in pixels back if it is one.
+    """Returns a size in pixels if it is one.
 
     Raises:
         WeakTrInputError: If it is less than a pixel.

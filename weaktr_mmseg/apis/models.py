@@ -111,7 +111,7 @@ def build_cam_model(cfg: Config, checkpoint: str | Path, device: str = 'cpu') ->
 
 
 def check_device(device: str) -> str:
-    """Gives the device back if PyTorch can use it.
+    """Returns the device if PyTorch can use it.
 
     Raises:
         WeakTrInputError: If it cannot.

@@ -23,7 +23,7 @@ MAX_SIDE = 2048
 
 
 class PhotoSegmentor:
-    """Gives every pixel of an image a class.
+    """Predicts the class of every pixel of a photograph.
 
     Images go through the test pipeline of the config and mmseg's ``inference_model``. A network
     that sees images whole and whose test pipeline does not resize them expects the size it was

@@ -34,7 +34,7 @@ def segment_files(
     ``overlays/<name>.jpg`` and ``areas.json``, the returned content.
 
     Args:
-        segmentor: Gives labels.
+        segmentor: Predicts labels.
         inputs: Images and folders of images; images in ``out_dir`` are passed over.
         out_dir: Where the files go.
         labels: What photographs are known to show; each gets masks of these classes alone. Those

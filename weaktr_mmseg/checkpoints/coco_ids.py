@@ -14,7 +14,7 @@ ABSENT_CLASS_BIAS = -100.0  # an id that COCO does not use must never win
 
 
 def select_rows(tensor: Tensor, dim: int, original: int) -> Tensor:
-    """Keep the entries of the classes that COCO uses.
+    """Keeps the entries of the classes that COCO uses.
 
     Args:
         tensor: parameter with one entry per class along ``dim``.
@@ -29,7 +29,7 @@ def select_rows(tensor: Tensor, dim: int, original: int) -> Tensor:
 
 
 def scatter_rows(tensor: Tensor, dim: int, original: int, fill: float = 0.0) -> Tensor:
-    """Put the entries of contiguous classes where the original ids have them.
+    """Puts the entries of contiguous classes where the original ids have them.
 
     Args:
         tensor: parameter with one entry per class along ``dim``.
@@ -48,7 +48,7 @@ def scatter_rows(tensor: Tensor, dim: int, original: int, fill: float = 0.0) -> 
 
 
 def to_contiguous(state: Mapping[str, Tensor], class_dims: Mapping[str, int]) -> StateDict:
-    """Convert a state dict from 90 (91) to 80 (81) classes; others are returned unchanged.
+    """Converts a state dict from 90 (91) to 80 (81) classes; others are returned unchanged.
 
     Dropped rows are those of ids without images. As tokens they took part in the attention and,
     in stage 2, in the normalisation over classes, so that outputs agree closely, not exactly.
@@ -71,7 +71,7 @@ def to_contiguous(state: Mapping[str, Tensor], class_dims: Mapping[str, int]) ->
 
 
 def to_original(state: Mapping[str, Tensor], class_dims: Mapping[str, int]) -> StateDict:
-    """Convert a state dict from 80 (81) to 90 (91) classes; others are returned unchanged.
+    """Converts a state dict from 80 (81) to 90 (91) classes; others are returned unchanged.
 
     Args:
         state: parameters by name.

@@ -30,7 +30,7 @@ def import_cam(state: Mapping[str, Tensor], keep_coco_rows: bool = False) -> Sta
 
 
 def export_cam(state: Mapping[str, Tensor]) -> StateDict:
-    """Convert our CAM checkpoint to the authors' layout; 80 COCO classes become 90.
+    """Converts our CAM checkpoint to the authors' layout; 80 COCO classes become 90.
 
     The authors' network has a final norm that it does not use; it is written as the identity.
 

@@ -42,7 +42,7 @@ def import_segmenter(state: Mapping[str, Tensor], keep_coco_rows: bool = False) 
 
 
 def export_segmenter(state: Mapping[str, Tensor]) -> StateDict:
-    """Convert our segmentation checkpoint to the authors' layout; 81 COCO classes become 91.
+    """Converts our segmentation checkpoint to the authors' layout; 81 COCO classes become 91.
 
     Args:
         state: parameters of ``EncoderDecoder`` with our decode head.
@@ -63,7 +63,7 @@ def export_segmenter(state: Mapping[str, Tensor]) -> StateDict:
 
 
 def _split(state: Mapping[str, Tensor], prefix: str) -> tuple[StateDict, StateDict]:
-    """Separate the parameters whose names start with ``prefix`` from the others."""
+    """Separates the parameters whose names start with ``prefix`` from the others."""
     inside = {name: tensor for name, tensor in state.items() if name.startswith(prefix)}
     return inside, {name: tensor for name, tensor in state.items() if name not in inside}
 

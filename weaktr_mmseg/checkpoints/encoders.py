@@ -73,7 +73,7 @@ def rename_encoder(state: Mapping[str, Tensor], prefix: str = '') -> StateDict:
 
 
 def repeat_class_token(state: Mapping[str, Tensor], count: int) -> StateDict:
-    """Gives every class the class token and its position, as the CAM stage starts.
+    """Copies the class token and its position to every class, as the CAM stage starts.
 
     Args:
         state: Parameters by our names.

@@ -22,7 +22,7 @@ FEW_IMAGES = 5
 
 
 def check_data(cfg: Config, pixels: bool = True, workers: int = 4, progress: bool = True) -> Report:
-    """Check the data of a config.
+    """Checks the data of a config.
 
     Args:
         cfg: Config of a stage, or of the pipeline with a complete ``cam_stage``.
@@ -90,7 +90,7 @@ def _check_model(stage: Config, prefix: str, listing: Listing, report: Report) -
 
 
 def _check_balance(listings: list[Listing], report: Report) -> None:
-    """Count the training images of every class."""
+    """Counts the training images of every class."""
     train = next(
         (i for i in listings if 'train_dataloader' in i.name and i.images and i.labels), None
     )

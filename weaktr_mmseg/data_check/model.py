@@ -23,7 +23,7 @@ _ORIGINAL_COCO = (90, 91)
 
 
 def check_class_counts(model: Mapping, where: str, num_classes: int, report: Report) -> None:
-    """Compare the class numbers of a model config with the data.
+    """Compares the class numbers of a model config with the data.
 
     Args:
         model: Config of the model.
@@ -47,7 +47,7 @@ def check_class_counts(model: Mapping, where: str, num_classes: int, report: Rep
 
 
 def check_checkpoints(cfg: Config, where: str, num_classes: int, report: Report) -> None:
-    """Compare the classes in the checkpoints that a config names with the data.
+    """Compares the classes in the checkpoints that a config names with the data.
 
     Files behind a URL are left alone, but what an encoder starts from (``WeakTrPretrained``) is
     downloaded if need be and compared with the encoder. Checkpoints are read as tensors only.
@@ -75,7 +75,7 @@ def check_checkpoints(cfg: Config, where: str, num_classes: int, report: Report)
 
 
 def _check_encoders(model: object, where: str, report: Report) -> None:
-    """Report encoders that cannot start from what their ``init_cfg`` names."""
+    """Reports encoders that cannot start from what their ``init_cfg`` names."""
     for part in _parts_with_weights(model):
         checkpoint = part['init_cfg'].get('checkpoint')
         try:

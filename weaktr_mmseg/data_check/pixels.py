@@ -42,7 +42,7 @@ class MaskFacts(NamedTuple):
 def check_pixels(
     listings: Sequence[Listing], report: Report, workers: int = 4, progress: bool = True
 ) -> None:
-    """Open every image and mask once, in parallel.
+    """Opens every image and mask once, in parallel.
 
     Args:
         listings: The data sets.
@@ -73,7 +73,7 @@ def check_pixels(
 
 
 def inspect_image(path: str) -> ImageFacts:
-    """Decode an image as training does."""
+    """Decodes an image as training does."""
     try:
         with open(path, 'rb') as file:
             data = file.read()
@@ -84,7 +84,7 @@ def inspect_image(path: str) -> ImageFacts:
 
 
 def inspect_mask(path: str) -> MaskFacts:
-    """Read the size, the ids and the colours of a mask."""
+    """Reads the size, the ids and the colours of a mask."""
     try:
         labels = read_mask(path)
         with Image.open(path) as image:
@@ -140,7 +140,7 @@ def _check_palette(
 def _check_copies(
     listings: Sequence[Listing], facts: dict[str, ImageFacts], report: Report
 ) -> None:
-    """Report files of equal content; an error if one is trained on and the other scored."""
+    """Reports files of equal content; an error if one is trained on and the other scored."""
     first: dict[bytes, str] = {}
     trained, scored = set(), set()
     for listing in listings:

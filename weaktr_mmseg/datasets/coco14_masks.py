@@ -21,7 +21,7 @@ MAPPING_FILE = 'category_mapping.json'
 
 
 def paint_mask(annotations: Iterable[Mapping], height: int, width: int) -> np.ndarray:
-    """Paint the objects of one image, the largest first, so that no object hides a smaller one.
+    """Paints the objects of one image, the largest first, so that no object hides a smaller one.
 
     Args:
         annotations: COCO annotations: ``segmentation`` (polygons or run lengths), ``category_id``
@@ -47,7 +47,7 @@ def paint_mask(annotations: Iterable[Mapping], height: int, width: int) -> np.nd
 
 
 def to_contiguous(mask: np.ndarray) -> np.ndarray:
-    """Convert original category ids to contiguous ones; 0 and 255 stay.
+    """Converts original category ids to contiguous ones; 0 and 255 stay.
 
     Args:
         mask: uint8 (H, W) with ids 0, 1..90 and 255.
@@ -65,7 +65,7 @@ def to_contiguous(mask: np.ndarray) -> np.ndarray:
 
 
 def write_masks_of_split(annotation_file: str, out_dir: str, workers: int = 0) -> int:
-    """Write the mask of every annotated image of one ``instances_*.json``.
+    """Writes the mask of every annotated image of one ``instances_*.json``.
 
     Args:
         annotation_file: The JSON file.
@@ -91,7 +91,7 @@ def write_masks_of_split(annotation_file: str, out_dir: str, workers: int = 0) -
 
 
 def convert_folder(source_dir: str, out_dir: str, workers: int = 0) -> int:
-    """Convert a folder of masks with original ids to contiguous ids.
+    """Converts a folder of masks with original ids to contiguous ids.
 
     Args:
         source_dir: Folder of PNG masks, ids 0, 1..90, 255.
@@ -114,7 +114,7 @@ def convert_folder(source_dir: str, out_dir: str, workers: int = 0) -> int:
 
 
 def write_mapping(out_dir: str) -> None:
-    """Write what each mask id means beside the masks."""
+    """Writes what each mask id means beside the masks."""
     mapping = [dict(mask_id=0, category_id=None, name='background')]
     for mask_id, (category_id, name) in enumerate(COCO_CATEGORIES.items(), start=1):
         mapping.append(dict(mask_id=mask_id, category_id=category_id, name=name))

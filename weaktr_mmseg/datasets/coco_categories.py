@@ -25,7 +25,7 @@ COCO_CATEGORY_IDS = tuple(COCO_CATEGORIES)
 
 
 def has_original_ids(mask_ids: Iterable[int], foreground: Iterable[int] | None = None) -> bool:
-    """Tell whether a mask carries original category ids 1..90 in place of contiguous 1..80.
+    """Tells whether a mask carries original category ids 1..90 in place of contiguous 1..80.
 
     Args:
         mask_ids: Ids that occur in the mask; 0 and 255 say nothing.

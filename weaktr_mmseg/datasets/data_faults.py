@@ -1,4 +1,4 @@
-"""Faulty samples: told apart from good ones, so that a run may go on without them."""
+"""Faulty samples: separated from good ones, so that a run may do without them."""
 
 from __future__ import annotations
 

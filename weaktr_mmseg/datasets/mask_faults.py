@@ -53,7 +53,7 @@ def check_some_masks(
     """Opens a few masks, since masks with other ids would make wrong scores without a word.
 
     Args:
-        judge: Gives check and message for the ids of a mask and the labels of its image, or None.
+        judge: Returns check and message for the ids of a mask and the labels of its image, or None.
         infos: Data infos; those with ``seg_map_path`` are looked at, evenly spaced. If none of
             them shows any class, more are opened until one does.
         folder: Where the masks are.

@@ -1,4 +1,4 @@
-"""Checkpoints that are complete or absent, and the one to go on from."""
+"""Checkpoints that are complete or absent, and the one to resume from."""
 
 from __future__ import annotations
 

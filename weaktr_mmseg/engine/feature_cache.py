@@ -85,7 +85,7 @@ class FeatureCache(Dataset):
         """Encodes the images that are missing.
 
         Args:
-            encode: Gives the patch maps of a batch as the loader gives it and of its mirror
+            encode: Computes the patch maps of a batch as the loader yields it and of its mirror
                 images, two tensors (B, E, h, w).
             loader: Batches of the images that are missing, in the order of the names.
         """

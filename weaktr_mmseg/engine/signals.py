@@ -1,4 +1,4 @@
-"""SIGTERM and SIGINT: leave at a point from which the run can go on."""
+"""SIGTERM and SIGINT: leave at a point from which the run can resume."""
 
 from __future__ import annotations
 
@@ -89,7 +89,7 @@ class SignalWatch:
 
 @contextmanager
 def announced_signals() -> Iterator[None]:
-    """A :class:`SignalWatch` that says in one line what a signal ended, and how to go on.
+    """A :class:`SignalWatch` that says in one line what a signal ended, and how to resume.
 
     Raises:
         WeakTrInterrupted: After a signal.

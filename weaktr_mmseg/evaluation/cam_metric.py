@@ -32,7 +32,7 @@ MAP_KEYS = {'fused': 'cams', 'coarse': 'coarse_cams'}
 class WeakTrCAMMetric(BaseMetric):
     """Scores class activation maps and image-level predictions.
 
-    Gives, in percent: ``image_map`` (mean average precision of the class scores, from image-level
+    Reports, in percent: ``image_map`` (mean average precision of the class scores, from image-level
     labels alone) and, for samples with a mask, ``{fused,coarse}_miou`` at the threshold of the
     run, ``{fused,coarse}_miou_oracle`` at the best threshold of a sweep in steps of 0.01, and
     that ``{fused,coarse}_threshold_oracle``. ``threshold`` is the threshold of the run; no mask

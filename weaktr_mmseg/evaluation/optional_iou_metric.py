@@ -31,7 +31,7 @@ class OptionalIoUMetric(IoUMetric):
         self.prediction_dir = output_dir
 
     def process(self, data_batch: dict, data_samples: Sequence[dict]) -> None:
-        """Count pixels where there is a mask; an image without one counts no pixel.
+        """Counts pixels where there is a mask; an image without one counts no pixel.
 
         Args:
             data_batch: Not used.

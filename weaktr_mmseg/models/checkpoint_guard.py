@@ -20,7 +20,7 @@ COCO_ORIGINAL = {90: 80, 91: 81}  # classes by original ids -> by contiguous ids
 
 
 def refuse_other_stage(model: nn.Module, names: Iterable[str]) -> None:
-    """Refuse a checkpoint of the CAM stage for a segmentor, and the other way round.
+    """Refuses a checkpoint of the CAM stage for a segmentor, and the other way round.
 
     Args:
         model: the model that is to be loaded.
@@ -39,7 +39,7 @@ def refuse_other_stage(model: nn.Module, names: Iterable[str]) -> None:
 
 
 def guard_layout(model: nn.Module) -> None:
-    """Make a whole model refuse checkpoints with the authors' parameter names.
+    """Makes a whole model refuse checkpoints with the authors' parameter names.
 
     Args:
         model: the model, not a part of it: a part is shown its own parameters only.
@@ -48,7 +48,7 @@ def guard_layout(model: nn.Module) -> None:
 
 
 def guard_class_ids(module: nn.Module, name: str, dim: int) -> None:
-    """Make a module refuse checkpoints with another number of classes.
+    """Makes a module refuse checkpoints with another number of classes.
 
     Args:
         module: the module that has a parameter with one entry per class.

@@ -1,4 +1,4 @@
-"""Counts of a threshold sweep over one image, in files that an interrupted run goes on from."""
+"""Counts of a threshold sweep over one image, in files that an interrupted run resumes from."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ def counts_key(config_hash: str, sweep: ThresholdSweep, truth: str | Path) -> st
 
     Args:
         config_hash: Identifies what made the maps.
-        sweep: Gives the thresholds and the number of classes.
+        sweep: Has the thresholds and the number of classes.
         truth: Mask file of the image.
 
     Raises:

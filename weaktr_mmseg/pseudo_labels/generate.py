@@ -120,7 +120,7 @@ def write_masks(
         samples: What to read and to write.
         rule: How labels are made.
         palette: RGB colours of all classes, background first.
-        read_image: Gives an image file as RGB, uint8 (H, W, 3).
+        read_image: Reads an image file as RGB, uint8 (H, W, 3).
         workers: Number of processes beside this one; 0 works in this one.
 
     Returns:

@@ -39,7 +39,7 @@ _TEMPORARY_NAME = re.compile(r'\..+\.[a-z0-9_]{8}(\.[^.]+)?')  # of tempfile.mks
 
 @contextmanager
 def atomic_path(path: str | os.PathLike) -> Iterator[Path]:
-    """Gives a temporary name beside ``path`` and renames it to ``path`` on success.
+    """Yields a temporary name beside ``path`` and renames it to ``path`` on success.
 
     Readers see the old file or the complete new one, never a torn one; after an error the old
     file is intact and the temporary one is gone.

@@ -14,7 +14,7 @@ _SIXTEEN_BIT = ('I;16', 'I;16B', 'I;16L', 'I;16N', 'I')
 
 
 def read_rgb(path: str) -> np.ndarray:
-    """Read a local image file as training does, uint8 RGB ``(H, W, 3)``.
+    """Reads a local image file as training does, uint8 RGB ``(H, W, 3)``.
 
     Raises:
         ValueError: If the file is no image, is truncated, or holds floating-point pixels.
@@ -23,7 +23,7 @@ def read_rgb(path: str) -> np.ndarray:
 
 
 def decode_image(data: bytes, name: str) -> np.ndarray:
-    """Decode an image file.
+    """Decodes an image file.
 
     Args:
         data: Content of the file.

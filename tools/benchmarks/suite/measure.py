@@ -57,7 +57,7 @@ class Side:
     """One side of a comparison, in a process that has imported the project and nothing else.
 
     Args:
-        build: Gives the function to be called.
+        build: Returns the function to be called.
         device: Where it runs.
 
     Attributes:

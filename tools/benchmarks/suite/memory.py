@@ -31,7 +31,7 @@ def reset_peak() -> None:
 
 
 def return_freed_memory() -> None:
-    """Gives memory freed while building back to the system, lest it be used unseen."""
+    """Returns memory freed while building to the system, lest it be used unseen."""
     if sys.platform == 'linux':
         ctypes.CDLL(None).malloc_trim(0)
 

@@ -1,4 +1,4 @@
-"""What a folder of somebody's own images holds: its classes, its labels, its splits."""
+"""What a folder of custom images holds: its classes, its labels, its splits."""
 
 from __future__ import annotations
 
@@ -40,7 +40,7 @@ def find_manifest(root: str) -> str:
 
 
 def discover_classes(root: str) -> list[str]:
-    """Find the classes of a data folder.
+    """Finds the classes of a data folder.
 
     ``classes.txt``, one name a line, fixes them and their order; without it they are the label
     names of the manifest in alphabetical order.
@@ -97,7 +97,7 @@ def hold_out(
     masked: Collection[str],
     labels: Mapping[str | None, Iterable[str]] | None = None,
 ) -> tuple[list[str], list[str]]:
-    """Split a folder that has no split files.
+    """Splits a folder that has no split files.
 
     Validation needs masks, so it takes masked images, evenly spaced, at most a tenth of all
     images, and never the last image of a class: training must see every class. Without any mask

@@ -13,10 +13,10 @@ from ...utils.images import decode_image
 
 @TRANSFORMS.register_module()
 class WeakTrLoadImage(LoadImageFromFile):
-    """Load an image as uint8 BGR ``(H, W, 3)``, upright, whatever its file holds.
+    """Loads an image as uint8 BGR ``(H, W, 3)``, upright, whatever its file holds.
 
-    OpenCV, the stock decoder, fills the missing part of a truncated JPEG with gray and goes on;
-    training on that is silent damage, so decoding is left to Pillow, which refuses. CMYK, palette,
+    OpenCV, the stock decoder, silently fills the missing part of a truncated JPEG with gray, and
+    training on that is damage, so decoding is left to Pillow, which refuses. CMYK, palette,
     gray and 16-bit images become RGB, transparency is dropped, and the EXIF rotation is applied.
 
     Args:
@@ -25,7 +25,7 @@ class WeakTrLoadImage(LoadImageFromFile):
     """
 
     def transform(self, results: dict) -> dict | None:
-        """Read ``results['img_path']`` and set ``img``, ``img_shape`` and ``ori_shape``.
+        """Reads ``results['img_path']`` and sets ``img``, ``img_shape`` and ``ori_shape``.
 
         Returns:
             The results; None for an unreadable image if ``ignore_empty`` is set.

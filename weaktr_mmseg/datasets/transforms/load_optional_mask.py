@@ -8,7 +8,7 @@ from mmseg.registry import TRANSFORMS
 
 @TRANSFORMS.register_module()
 class LoadOptionalMask(LoadAnnotations):
-    """Load the mask of a sample that has one; pass any other sample on.
+    """Loads the mask of a sample that has one; passes any other sample on.
 
     Unlike its parent it keeps the sides of masks that are one pixel wide or high; for this it
     comes after the image has been loaded.
@@ -17,7 +17,7 @@ class LoadOptionalMask(LoadAnnotations):
     """
 
     def transform(self, results: dict) -> dict:
-        """Set ``gt_seg_map`` if ``seg_map_path`` is present."""
+        """Sets ``gt_seg_map`` if ``seg_map_path`` is present."""
         return super().transform(results) if 'seg_map_path' in results else results
 
     def _load_seg_map(self, results: dict) -> None:

@@ -9,7 +9,7 @@ from mmseg.registry import TRANSFORMS
 
 @TRANSFORMS.register_module()
 class PackImageLabelInputs(PackSegInputs):
-    """Pack an image and its image-level label for a CAM segmentor.
+    """Packs an image and its image-level label for a CAM segmentor.
 
     Reads ``img`` and, where present, ``image_labels`` with ``num_foreground`` (see
     :class:`weaktr_mmseg.datasets.ImageLabelDataset`) and ``gt_seg_map``. The packed sample has
@@ -29,7 +29,7 @@ class PackImageLabelInputs(PackSegInputs):
         self.meta_keys: tuple[str, ...] = tuple(dict.fromkeys((*self.meta_keys, 'sample_id')))
 
     def transform(self, results: dict) -> dict:
-        """Pack one sample.
+        """Packs one sample.
 
         Returns:
             ``dict(inputs=..., data_samples=SegDataSample)``.

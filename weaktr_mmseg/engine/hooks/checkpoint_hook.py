@@ -53,7 +53,7 @@ class WeakTrCheckpointHook(CheckpointHook):
             checkpoint[GRADIENTS] = {n: p.grad.cpu() for n, p in named if p.grad is not None}
 
     def after_load_checkpoint(self, runner: Any, checkpoint: dict) -> None:
-        """Gives these gradients back."""
+        """Restores these gradients."""
         gradients = checkpoint.pop(GRADIENTS, {})
         for name, parameter in _model(runner).named_parameters():
             if name in gradients:

@@ -13,7 +13,7 @@ REFERENCE_SIDE = 16  # patches along a side of EVA-02's pre-training images (224
 
 
 def rotary_angles(grid: tuple[int, int], head_dims: int, theta: float = 10000.0) -> Tensor:
-    """Compute by which angle each channel pair of each patch is turned.
+    """Computes by which angle each channel pair of each patch is turned.
 
     Coordinates are scaled to the pre-training grid, so that angles do not depend on resolution.
     The first half of the channels encodes the row, the second half the column; the channels
@@ -60,7 +60,7 @@ class RotaryEmbedding(nn.Module):
         self.register_buffer('sin', torch.empty(0), persistent=False)
 
     def forward(self, tokens: Tensor, grid: tuple[int, int]) -> Tensor:
-        """Rotate patch tokens.
+        """Rotates patch tokens.
 
         Args:
             tokens: queries or keys of the patches, (B, H, h * w, head_dims).
@@ -98,7 +98,7 @@ class RotaryAttention(AttentionWithRoPE):
         self.v_bias = nn.Parameter(torch.zeros(embed_dims))
 
     def forward(self, x: Tensor, patch_resolution: tuple[int, int]) -> Tensor:
-        """Attend.
+        """Attends.
 
         Args:
             x: the class token followed by the patches, (B, 1 + h * w, E).

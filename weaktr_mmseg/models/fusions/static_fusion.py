@@ -44,7 +44,7 @@ class WeakTrStaticFusion(HeadFusion):
         self.logits = nn.Parameter(torch.zeros(self.num_heads, self.num_layers))
 
     def forward(self, pooled: Sequence[Tensor]) -> Tensor:
-        """Gives the weights, one copy an image.
+        """Returns the weights, one copy for each image.
 
         Args:
             pooled: :meth:`pool` of every layer; its length tells the number of images ``B``.

@@ -166,7 +166,7 @@ class WeakTrGradientClippingHead(SegmenterMaskTransformerHead):
         return self.predict_by_feat(torch.cat(self.readouts(inputs, number), 1), batch_img_metas)
 
     def loss_by_feat(self, seg_logits: Tensor, batch_data_samples: SampleList) -> dict[str, Tensor]:
-        """Compute the losses and the share of clipped pixels.
+        """Computes the losses and the share of clipped pixels.
 
         Unlike the parent it upsamples once and does not wait for an accelerator.
 
@@ -194,7 +194,7 @@ class WeakTrGradientClippingHead(SegmenterMaskTransformerHead):
         return losses
 
     def predict_by_feat(self, seg_logits: Tensor, batch_img_metas: list[dict]) -> Tensor:
-        """Bring the logits of the patches to the size of the network's input.
+        """Brings the logits of the patches to the size of the network's input.
 
         Args:
             seg_logits: logits of the patches, (B, K, h, w).
@@ -209,7 +209,7 @@ class WeakTrGradientClippingHead(SegmenterMaskTransformerHead):
         return self.upsample(seg_logits, size[:2])
 
     def upsample(self, seg_logits: Tensor, size: tuple[int, int]) -> Tensor:
-        """Upsample the logits of the patches bilinearly and cut off the padding.
+        """Upsamples the logits of the patches bilinearly and cuts off the padding.
 
         Args:
             seg_logits: logits of the patches, (B, K, h, w).

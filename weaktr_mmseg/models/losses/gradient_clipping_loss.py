@@ -175,7 +175,7 @@ class WeakTrGradientClippingLoss(nn.Module):
         weight: Tensor | None = None,
         ignore_index: int = 255,
     ) -> Tensor:
-        """Compute the clipped cross entropy.
+        """Computes the clipped cross entropy.
 
         Args:
             cls_score: logits, (B, K, H, W).
@@ -203,7 +203,7 @@ class WeakTrGradientClippingLoss(nn.Module):
         return self.loss_weight * result.loss
 
     def extra_repr(self) -> str:
-        """Return the settings shown by ``print(model)``."""
+        """Returns the settings shown by ``print(model)``."""
         return (
             f'patch_size={self.patch_size}, start={self.start}, loss_weight={self.loss_weight}, '
             f'images_per_group={self.images_per_group}'

@@ -1,4 +1,4 @@
-"""Inference that goes on with less when the device has no memory left."""
+"""Inference that tries again with less when the device has no memory left."""
 
 from __future__ import annotations
 
