@@ -3,8 +3,10 @@
 Example:
     python tools/check_data.py configs/weaktr_custom.py
 
+Of a pipeline, every stage is built once, as is done before training.
+
 Exit codes: 0 no error; 1 errors in the data, each printed with its file; 2 no such config, or one
-that cannot be read.
+that cannot be read or built, in one line after the report.
 """
 
 from __future__ import annotations
@@ -31,14 +33,27 @@ def parse_args() -> argparse.Namespace:
 def main(args: argparse.Namespace) -> int:
     """Checks and prints the report."""
     from weaktr_mmseg.data_check import check_data
+    from weaktr_mmseg.pipeline.preflight import check_pipeline
+    from weaktr_mmseg.pipeline.stage import chosen_stages
     from weaktr_mmseg.pipeline.stage_configs import resolve_pipeline
     from weaktr_mmseg.utils.configs import read_config
+    from weaktr_mmseg.utils.errors import WeakTrInputError
 
     cfg = read_config(args.config, args.cfg_options)
     if cfg.get('cam_stage') is not None:
         cfg = resolve_pipeline(cfg)
     report = check_data(cfg, pixels=not args.quick, workers=args.workers)
-    print(json.dumps(report.to_dict(), indent=1) if args.json else report.to_text())
+    fault = None
+    if 'runner_type' in cfg and 'data set' not in {problem.check for problem in report.errors}:
+        try:
+            check_pipeline(cfg, chosen_stages(cfg.pipeline))
+        except WeakTrInputError as error:
+            fault = error
+    if fault and args.json:
+        report.error('config', args.config, fault)
+    print(json.dumps(report.to_dict(), indent=1) if args.json else report.to_text(), flush=True)
+    if fault:
+        raise fault
     return 1 if report.errors else 0
 
 

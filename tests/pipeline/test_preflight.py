@@ -3,6 +3,10 @@
 from __future__ import annotations
 
 import copy
+import json
+import os
+import subprocess
+import sys
 import time
 from pathlib import Path
 
@@ -128,3 +132,19 @@ def test_faults_of_a_config_are_lines_and_known_ones_stay():
         raise AssertionError('boom\nmore')
     with pytest.raises(WeakTrMissingFileError, match='^gone$'), config_faults('a.b'):
         raise WeakTrMissingFileError('gone')
+
+
+def test_the_checker_of_data_builds_the_stages_too(tiny, tmp_path):
+    path = tmp_path / 'tiny.py'
+    tiny.dump(path)
+    command = [sys.executable, str(ROOT / 'tools/check_data.py'), str(path), '--quick']
+    options = ['--cfg-options', 'optim_wrapper.optimizer.type=Adamw']
+    environment = {**os.environ, 'PYTHONPATH': str(ROOT)}
+    done = subprocess.run([*command, *options], capture_output=True, text=True, env=environment)
+    assert done.returncode == 2
+    assert '0 errors' in done.stdout
+    assert done.stderr.splitlines()[-1].startswith('error: optim_wrapper.optimizer.type: ')
+    done = subprocess.run(
+        [*command, '--json', *options], capture_output=True, text=True, env=environment
+    )
+    assert [problem['check'] for problem in json.loads(done.stdout)['problems']][-1] == 'config'

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import copy
 from collections.abc import Sequence
+from typing import Literal
 
 import numpy as np
 import torch
@@ -49,7 +50,10 @@ class PhotoSegmentor:
     """
 
     def __init__(
-        self, model: nn.Module, refine: dict | str | None = OF_CONFIG, short_side: int | None = None
+        self,
+        model: nn.Module,
+        refine: dict | Literal['config'] | None = OF_CONFIG,
+        short_side: int | None = None,
     ) -> None:
         self.model = copy.copy(model)
         self.refiner = None

@@ -85,7 +85,7 @@ class Report:
             severity: Only problems of this severity, which is then not written.
         """
         kinds: dict[tuple[str, str], list[Problem]] = {}
-        for problem in self.problems:
+        for problem in sorted(self.problems, key=lambda problem: problem.severity == ERROR):
             if severity in (None, problem.severity):
                 kinds.setdefault((problem.severity, problem.check), []).append(problem)
         for (kind, check), problems in kinds.items():
@@ -107,7 +107,7 @@ class Report:
         )
 
     def to_text(self) -> str:
-        """The report as tables for a terminal."""
+        """The report as tables for a terminal, the errors last, above the prompt."""
         rows: list[tuple[str, ...]] = [('data set', 'images', 'labelled', 'masks')]
         rows += [
             tuple('not read' if value is None else str(value) for value in row.values())

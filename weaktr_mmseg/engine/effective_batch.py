@@ -45,7 +45,7 @@ def share_batch(
         (4, 16)
     """
     processes = get_world_size() if processes is None else processes
-    limit = dataloader.get('batch_size')
+    limit: Any = dataloader.get('batch_size')
     for name, value in (
         ('train_cfg.total_batch_size', total),
         ('train_dataloader.batch_size', limit),

@@ -45,6 +45,8 @@ class FrozenEncoderLoop(WeakTrEpochLoop):
         WeakTrInputError: If there are several processes, or the images differ in size.
     """
 
+    dataloader: DataLoader
+
     def __init__(
         self,
         runner: Any,

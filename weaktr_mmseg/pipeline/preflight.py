@@ -128,6 +128,10 @@ def _with_stand_in(loader: ConfigDict) -> ConfigDict:
 class _DryRunner(Runner):
     """mmengine's runner without files, logs and devices, which builds but never runs."""
 
+    _train_loop: Any
+    optim_wrapper: Any
+    param_schedulers: Any
+
     def build_all(self, place: str) -> None:
         """Builds what training and testing would."""
         if self._train_loop is not None:

@@ -62,11 +62,11 @@ class _MaskWriter(Dataset):
 
     def __getitem__(self, index: int) -> np.ndarray:
         sample = self.samples[index]
-        trusted = sample.trusted is not None
-        stamp = _stamp_of(sample.trusted) if trusted else self.rule.stamp(sample.cams)
+        trusted = sample.trusted
+        stamp = self.rule.stamp(sample.cams) if trusted is None else _stamp_of(trusted)
         labels = _finished_mask(sample.mask, stamp)
         if labels is None:
-            labels = self._trusted(sample) if trusted else self._made(sample)
+            labels = self._made(sample) if trusted is None else self._trusted(trusted, sample)
             write_mask(sample.mask, labels, self.palette, stamp)
         classes = len(self.palette)
         if sample.truth is None:
@@ -77,17 +77,16 @@ class _MaskWriter(Dataset):
         image = self.read_image(sample.image) if self.rule.refine else None
         return self.rule.apply(read_cams(sample.cams), image)
 
-    def _trusted(self, sample: MaskSample) -> np.ndarray:
-        labels, size = read_mask(sample.trusted), read_cams(sample.cams).cams.shape[1:]
+    def _trusted(self, path: str, sample: MaskSample) -> np.ndarray:
+        labels, size = read_mask(path), read_cams(sample.cams).cams.shape[1:]
         if labels.shape != size:
             raise ValueError(
-                f'{sample.trusted}: expected the size {size} of {sample.image}, got {labels.shape}'
+                f'{path}: expected the size {size} of {sample.image}, got {labels.shape}'
             )
         highest = labels[labels != IGNORE_INDEX].max(initial=0)
         if highest >= len(self.palette):
             raise ValueError(
-                f'{sample.trusted}: expected labels 0..{len(self.palette) - 1} or 255, '
-                f'got {highest}'
+                f'{path}: expected labels 0..{len(self.palette) - 1} or 255, got {highest}'
             )
         return labels
 

@@ -117,8 +117,12 @@ def check_threshold(threshold: float | str) -> None:
     Raises:
         ValueError: If it is neither.
     """
-    number = isinstance(threshold, (int, float)) and not isinstance(threshold, bool)
-    if threshold not in METHODS and not (number and 0 <= threshold <= 1):
+    if isinstance(threshold, str):
+        known = threshold in METHODS
+    else:
+        number = isinstance(threshold, (int, float)) and not isinstance(threshold, bool)
+        known = number and 0 <= threshold <= 1
+    if not known:
         raise ValueError(
             'threshold: expected a number in [0, 1] or one of '
             f'{", ".join(map(repr, METHODS))}, got {threshold!r}'

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from typing import Any
+from typing import Any, Final
 
 from mmengine.config import Config
 from mmengine.registry import Registry
@@ -12,7 +12,7 @@ from ..utils.configs import parse_options
 from .refiner import Refiner
 
 REFINERS = Registry('refiner', scope='mmseg', locations=['weaktr_mmseg.refinement'])
-OF_CONFIG = 'config'  # a choice of the tools: what the config says
+OF_CONFIG: Final = 'config'  # a choice of the tools: what the config says
 
 
 def build_refiner(config: Mapping[str, Any] | None) -> Refiner | None:

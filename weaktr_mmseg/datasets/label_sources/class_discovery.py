@@ -95,7 +95,7 @@ def has_masks(root: str) -> bool:
 def hold_out(
     samples: Sequence[str],
     masked: Collection[str],
-    labels: Mapping[str | None, Iterable[str]] | None = None,
+    labels: Mapping[str, Iterable[str]] | None = None,
 ) -> tuple[list[str], list[str]]:
     """Splits a folder that has no split files.
 

@@ -67,6 +67,9 @@ class WeakTrGradientClippingHead(SegmenterMaskTransformerHead):
             gradient clipping at the published setting unless given.
     """
 
+    cls_emb: nn.Parameter
+    mask_norm: nn.LayerNorm
+
     def __init__(
         self, patch_size: int | None = None, original_coco_ids: bool = False, **kwargs: Any
     ) -> None:
