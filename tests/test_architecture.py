@@ -91,6 +91,19 @@ def test_names_in_the_picture_exist():
         assert any(re.search(rf'^(class|def) {name}\b', text, re.M) for text in sources), name
 
 
+def test_places_that_the_page_names_exist():
+    page = (ROOT / 'docs/architecture.md').read_text()
+    places = page[page.index('## Where do I add') : page.index('And where to look')]
+    names = re.findall(r'`([\w/]+/(?:\w+\.py)?)`', places)
+    assert len(names) > 20
+    for name in names:
+        assert (PACKAGE / name).exists() or (ROOT / name).exists(), name
+    for table in re.findall(r'`([A-Z_]{5,})`', places):
+        assert any(
+            re.search(rf'^{table}\b', file.read_text(), re.M) for file in PACKAGE.rglob('*.py')
+        ) or table in ('MODELS', 'DATASETS'), table
+
+
 def test_registered_classes_are_listed(code_tables):
     names = {name.rsplit('.')[-1] for name in code_tables.registered_classes('models')}
     assert {'WeakTrViT', 'WeakTrCAMHead', 'WeakTrGradientClippingLoss'} <= names
