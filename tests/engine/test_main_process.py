@@ -4,7 +4,7 @@ import pytest
 from mmengine import dist
 
 from weaktr_mmseg.engine import main_process
-from weaktr_mmseg.engine.main_process import decide
+from weaktr_mmseg.engine.main_process import on_main_process
 from weaktr_mmseg.utils.errors import WeakTrInputError
 
 
@@ -13,12 +13,12 @@ def refuse():
 
 
 def test_result_and_arguments():
-    assert decide(lambda a, b: [a, b], 1, 2) == [1, 2]
+    assert on_main_process(lambda a, b: [a, b], 1, 2) == [1, 2]
 
 
 def test_refusal():
     with pytest.raises(WeakTrInputError, match='^no$'):
-        decide(refuse)
+        on_main_process(refuse)
 
 
 @pytest.mark.parametrize(('sent', 'error'), [((5, None), None), ((None, 'no'), 'no')])
@@ -30,7 +30,7 @@ def test_other_processes_take_what_they_are_told(monkeypatch, sent, error):
     monkeypatch.setattr(main_process, 'broadcast_object_list', receive)
     assert not dist.is_distributed()
     if error is None:
-        assert decide(refuse) == 5
+        assert on_main_process(refuse) == 5
     else:
         with pytest.raises(WeakTrInputError, match=error):
-            decide(lambda: 1)
+            on_main_process(lambda: 1)

@@ -150,7 +150,7 @@ def _dataset_meta(checkpoint_meta: Mapping[str, Any], dataset_cfg: dict) -> dict
     if not meta:
         dataset_class = DATASETS.get(dataset_cfg['type'])
         meta = {**dataset_class.METAINFO, **(dataset_cfg.get('metainfo') or {})}
-        if 'classes' not in meta:  # they follow from the data, own data's for one
+        if 'classes' not in meta:  # they follow from the data, as for custom images
             meta = DATASETS.build(dict(dataset_cfg, lazy_init=True, pipeline=[])).metainfo
     try:
         return {key: meta[key] for key in ('classes', 'palette')}

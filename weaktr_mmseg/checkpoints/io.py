@@ -25,7 +25,7 @@ class Checkpoint(NamedTuple):
 
     Attributes:
         state_dict: Parameters by name on the CPU, without the ``module.`` of distributed training.
-        meta: ``meta`` of mmengine, with ``dataset_meta`` for one; empty if there is none.
+        meta: ``meta`` of mmengine, with keys such as ``dataset_meta``; empty if there is none.
     """
 
     state_dict: StateDict

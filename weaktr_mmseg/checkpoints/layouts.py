@@ -1,4 +1,4 @@
-"""Parameter names of every supported checkpoint, and how one is told from another."""
+"""Parameter names of every supported checkpoint, and how they are distinguished."""
 
 from __future__ import annotations
 

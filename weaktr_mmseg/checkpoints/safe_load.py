@@ -73,7 +73,7 @@ def _restricted_pickle() -> ModuleType:
 
 
 def load_file(path: str | os.PathLike, map_location: Any = None) -> Any:
-    """Reads a file of weights: PyTorch's, ``.npz`` or ``.safetensors``, told by its content.
+    """Reads a file of weights: PyTorch's, ``.npz`` or ``.safetensors``, recognised by its content.
 
     Args:
         path: The file.

@@ -155,7 +155,7 @@ class DenseCRF:
 
     @torch.no_grad()
     def batch(self, images: Sequence[Array], unaries: Sequence[Array]) -> list[Array]:
-        """Infers the label probabilities of several images of any sizes in one go.
+        """Infers the label probabilities of several images of any sizes together.
 
         The images become one set of points, so the number of kernels that an iteration launches
         does not depend on how many they are: this is for GPUs; on a CPU it takes as long as one

@@ -23,7 +23,7 @@ MIN_SIDE = 16  # pixels: smaller images do not fill one patch
 
 
 class ImageFacts(NamedTuple):
-    """What one look at an image file gives."""
+    """What opening an image file once reveals."""
 
     size: tuple[int, int] | None  # height, width as trained on; None if unreadable
     digest: bytes
@@ -31,7 +31,7 @@ class ImageFacts(NamedTuple):
 
 
 class MaskFacts(NamedTuple):
-    """What one look at a mask file gives."""
+    """What opening a mask file once reveals."""
 
     size: tuple[int, int] | None
     ids: tuple[int, ...]

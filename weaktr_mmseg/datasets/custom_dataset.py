@@ -101,7 +101,7 @@ class WeakTrCustomDataset(ImageLabelDataset):
         return hold_out(sorted(labels), masked, labels)[0 if is_train else 1]
 
     def load_data_list(self) -> list[dict]:
-        """Lists the samples and says how many have a mask, if masks are asked for."""
+        """Lists the samples and says how many have a mask, if masks are requested."""
         infos = super().load_data_list()
         if self.data_prefix.get('seg_map_path') is not None:
             count = sum('seg_map_path' in info for info in infos)

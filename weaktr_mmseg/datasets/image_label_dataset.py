@@ -1,4 +1,4 @@
-"""Images with image-level labels, and masks only where they are asked for."""
+"""Images with image-level labels, and masks only where they are requested."""
 
 from __future__ import annotations
 
@@ -63,13 +63,13 @@ class ImageLabelDataset(BaseSegDataset):
         faults: Sample id -> what is wrong, for the samples that were skipped.
 
     Raises:
-        WeakTrMissingFileError: If the split file, an image, a mask asked for or a label file is
+        WeakTrMissingFileError: If the split file, an image, a requested mask or a label file is
             missing.
         WeakTrInputError: If the split is empty, a label is unknown, an image has none, or an
             option would renumber masks.
     """
 
-    #: Whether every image must have its mask where masks are asked for.
+    #: Whether every image must have its mask where masks are requested.
     masks_required = True
 
     def __init__(
@@ -232,7 +232,7 @@ class ImageLabelDataset(BaseSegDataset):
     def _find_labels(
         self, images: FolderIndex, sample_ids: list[str] | None, faults: list[Fault]
     ) -> dict[str, list[int]] | None:
-        """Foreground ids of the labelled samples; None if labels are not asked for."""
+        """Foreground ids of the labelled samples; None if labels are not requested."""
         if self.labels is None:
             return None
         classes = self._metainfo.get('classes')

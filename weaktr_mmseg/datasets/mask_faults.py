@@ -50,11 +50,11 @@ def check_some_masks(
     infos: Sequence[dict],
     folder: str,
 ) -> list[Fault]:
-    """Opens a few masks, since masks with other ids would make wrong scores without a word.
+    """Opens a few masks, since masks with other ids would silently make scores wrong.
 
     Args:
         judge: Returns check and message for the ids of a mask and the labels of its image, or None.
-        infos: Data infos; those with ``seg_map_path`` are looked at, evenly spaced. If none of
+        infos: Data infos; those with ``seg_map_path`` are examined, evenly spaced. If none of
             them shows any class, more are opened until one does.
         folder: Where the masks are.
     """

@@ -37,7 +37,7 @@ def read_review(path: str | Path) -> dict[str, Tick]:
 
     Raises:
         WeakTrInputError: If the file is missing or has another form, an action is unknown, a
-            photograph stands twice, or one to relabel has no labels.
+            photograph is listed twice, or one to relabel has no labels.
 
     Examples:
         >>> table = 'image,action,labels\\na/001.jpg,relabel,cat;dog\\n'

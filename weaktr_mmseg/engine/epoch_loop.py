@@ -159,5 +159,5 @@ class WeakTrEpochLoop(EpochBasedTrainLoop):
         return done
 
     def _division(self) -> dict[str, int]:
-        """What must be alike for the batches of an epoch to be."""
+        """What must be equal for the batches of an epoch to be equal."""
         return dict(processes=get_world_size(), batches=len(self.dataloader))

@@ -10,8 +10,8 @@ from mmengine.dist import broadcast_object_list, is_main_process
 from ..utils.errors import WeakTrInputError
 
 
-def decide(function: Callable[..., Any], *args: Any) -> Any:
-    """Calls a function in the main process and gives its result to every process.
+def on_main_process(function: Callable[..., Any], *args: Any) -> Any:
+    """Calls a function in the main process and returns its result in every process.
 
     Args:
         function: Called in the main process only; its result must be plain values.

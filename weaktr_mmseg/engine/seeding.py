@@ -26,7 +26,7 @@ def seed_all(*place: int) -> None:
 def seed_workers(loader: DataLoader, *place: int) -> None:
     """Makes the workers that ``loader`` starts next draw from streams of this place.
 
-    mmengine seeds them alike in every epoch, which repeats the same random augmentations.
+    mmengine gives them the same seeds in every epoch, which repeats the same random augmentations.
 
     Args:
         loader: Its ``worker_init_fn``, if any, is called before the seeding.

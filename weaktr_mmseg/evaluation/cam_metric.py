@@ -44,7 +44,7 @@ class WeakTrCAMMetric(BaseMetric):
     Args:
         threshold: Background score of the run, a number in [0, 1], or a method of
             :func:`choose_threshold`, such as ``'otsu'``, to choose it from the scores of all maps.
-            Where these are all alike, there is no such threshold and no score that needs it.
+            Where these are all equal, there is no such threshold and no score that needs it.
         collect_device: As in mmengine.
         prefix: As in mmengine.
 
@@ -78,7 +78,7 @@ class WeakTrCAMMetric(BaseMetric):
     def process(self, data_batch: Any, data_samples: Sequence[dict]) -> None:
         """Adds a batch of predictions (``cams``, ``cam_classes``, ``class_scores``).
 
-        ``coarse_counts``, see :func:`read_counts`, may stand for ``coarse_cams``.
+        ``coarse_counts``, see :func:`read_counts`, may replace ``coarse_cams``.
         """
         for sample in data_samples:
             scores, labels = sample['class_scores'], sample.get('image_labels')
@@ -134,7 +134,7 @@ class WeakTrCAMMetric(BaseMetric):
         if labelled:
             scores, labels = (np.stack(arrays) for arrays in zip(*labelled))
             metrics['image_map'] = 100 * mean_average_precision(scores, labels)
-        with suppress(ValueError):  # maps that are all alike
+        with suppress(ValueError):  # maps that are all equal
             metrics['threshold'] = choose_threshold(self.threshold, self.score_histogram).value
         for name, sweep in self.sweeps.items():
             result = sweep.compute()

@@ -30,7 +30,7 @@ class GenerationEstimate(Hook):
 
     Args:
         folder: Of the CAM files.
-        rule: How masks will be made; its threshold does not bear on the time.
+        rule: How masks will be made; its threshold does not affect the time.
         pending: Images to be predicted, over all processes.
         images: Images of the data set, over all processes.
         processes: Number of processes that will write masks.

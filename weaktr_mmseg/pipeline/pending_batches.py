@@ -75,13 +75,13 @@ class WeakTrPendingBatchSampler(BatchSampler):
 
     Batches are cut from the whole data set and predicted whole: an image has the same neighbours,
     and with them the same rounding, whether a run was interrupted or not and on however many
-    processes it goes on.
+    processes it continues.
 
     Args:
         sampler: Its ``dataset`` is what is cut; the order is that of the data set.
         batch_size: Images of a batch.
         files: Fields of :class:`PredictionFiles`.
-        workers: Processes that look at files beside this one.
+        workers: Further processes that examine files.
     """
 
     def __init__(self, sampler: Sampler, batch_size: int, files: dict, workers: int = 0) -> None:

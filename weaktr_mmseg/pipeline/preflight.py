@@ -206,7 +206,7 @@ def score_names(evaluator: Evaluator, place: str) -> set[str] | None:
         Their names; None if there is a metric of another project.
 
     Raises:
-        WeakTrInputError: If a metric cannot compute what it was asked for.
+        WeakTrInputError: If a metric cannot compute what was requested.
     """
     names: set[str] = set()
     for metric in evaluator.metrics:

@@ -77,7 +77,7 @@ def generate_pseudo_labels(cfg: Config, checkpoint: str, folder: str | Path) -> 
             maps of images with a mask, ``coarse/<sample_id>.npz``.
 
     Raises:
-        WeakTrInputError: If the threshold shall be chosen from maps that are all alike, a
+        WeakTrInputError: If the threshold is to be chosen from maps that are all equal, a
             trusted mask does not fit its image, or the disk is too small.
     """
     folder = Path(folder)
@@ -115,7 +115,7 @@ def cam_config_hash(cfg: Config, checkpoint: str | Path) -> str:
     """Identifies what maps depend on besides image and labels, in 16 characters.
 
     That is the network with its parameters and the pipeline of the test data, such as the scales.
-    Names of classes stand in the files themselves.
+    Names of classes are in the files themselves.
 
     Args:
         cfg: A resolved pipeline.

@@ -11,7 +11,7 @@ from typing import Any
 from mmengine.logging import print_log
 
 from ..engine.checkpoint_files import latest_checkpoint
-from ..engine.main_process import decide
+from ..engine.main_process import on_main_process
 from ..utils.errors import WeakTrInputError
 from ..utils.files import remove_leftovers
 from .run_state import STATE_FILE, RunState, in_one_line
@@ -52,7 +52,7 @@ class ResumableStages:
         self.accept_changes = accept_changes
         self.state = RunState(run.work_dir)
         self._former: Path | None = None
-        decide(self._open, resume)
+        on_main_process(self._open, resume)
 
     def run(self, stage: Stage) -> dict[str, Any]:
         """Returns the results of a stage, from the state or by running it.
@@ -64,7 +64,7 @@ class ResumableStages:
             The results: plain values. ``seconds`` of this session and a digest of the ``inputs``
             are added.
         """
-        results, resumes = decide(self._begin, stage)
+        results, resumes = on_main_process(self._begin, stage)
         if results is not None:
             print_log(f'WeakTr stage {stage.name!r} has finished before', logger='current')
             return results
@@ -74,7 +74,7 @@ class ResumableStages:
         results = stage.run(self._run, resumes)
         results['seconds'] = round(time.perf_counter() - start, 1)
         gc.collect()
-        return decide(self._finish, stage, results)
+        return on_main_process(self._finish, stage, results)
 
     def _open(self, resume: bool) -> None:
         """Reads the state that is continued, or makes way for a new one."""

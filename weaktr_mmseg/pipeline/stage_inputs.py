@@ -15,7 +15,7 @@ from .run_state import UPSTREAM
 from .stage import Run
 from .update_schedule import list_dataset
 
-# Keys of a stage that bear on the result of its training, and of its test.
+# Keys of a stage that affect the result of its training, and of its test.
 COMMON_KEYS = ('model', 'data_preprocessor', 'compile')
 TRAINING_KEYS = (
     *COMMON_KEYS,

@@ -12,7 +12,7 @@ from mmengine.hooks import CheckpointHook
 from mmengine.runner import Runner
 
 from ..engine.checkpoint_files import latest_checkpoint
-from ..engine.main_process import decide
+from ..engine.main_process import on_main_process
 from ..engine.quiet_runner import QuietRunner
 from ..pseudo_labels.generate import MASK_FOLDER
 from . import stage_configs, stage_inputs
@@ -22,7 +22,7 @@ from .warm_start import write_encoder_checkpoint
 
 # Scores of ``save_best`` that need no pixel label.
 LABEL_FREE = ('cam/image_map',)
-# What mmseg's metric adds to the scores that it is asked for.
+# What mmseg's metric adds to the requested scores.
 BY_THE_WAY = ('aAcc', 'mAcc')
 CAM = 'cam_stage.'  # prefix of the keys of that stage
 
@@ -78,14 +78,14 @@ def train(run: Run, stage: Config, resumes: bool) -> dict[str, Any]:
         ``checkpoint`` that the runner judged best, else its last one, its ``digest``, and what it
         was ``chosen_by``.
     """
-    checkpoint = decide(latest_checkpoint, stage.work_dir) if resumes else None
+    checkpoint = on_main_process(latest_checkpoint, stage.work_dir) if resumes else None
     stage.resume = checkpoint is not None
     if checkpoint is not None:
         stage.load_from = checkpoint
     runner = QuietRunner.from_cfg(stage)
     runner.train()
     barrier()
-    return decide(_trained, run, runner)
+    return on_main_process(_trained, run, runner)
 
 
 def _trained(run: Run, runner: Runner) -> dict[str, Any]:

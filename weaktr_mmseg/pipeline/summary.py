@@ -53,7 +53,7 @@ def summarise(run: Run, stages: Sequence[Stage]) -> dict[str, Any]:
 
 
 def environment() -> dict[str, Any]:
-    """Versions and machine, as far as they bear on results and timings."""
+    """Versions and machine, as far as they affect results and timings."""
     versions = {name: import_module(name).__version__ for name in VERSIONED}
     return dict(
         weaktr_mmseg=__version__,

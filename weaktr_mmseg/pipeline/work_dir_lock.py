@@ -13,7 +13,7 @@ from pathlib import Path
 
 from mmengine.dist import is_main_process
 
-from ..engine.main_process import decide
+from ..engine.main_process import on_main_process
 from ..utils.errors import WeakTrInputError
 
 try:
@@ -43,7 +43,7 @@ class WorkDirLock:
         self.path = Path(folder) / LOCK_FILE
 
     def __enter__(self) -> WorkDirLock:
-        decide(self._acquire)
+        on_main_process(self._acquire)
         return self
 
     def __exit__(self, *exception: object) -> None:

@@ -34,7 +34,7 @@ class LabelRule:
 
     Raises:
         ValueError: If a number is out of range, the refiner is unknown or its arguments are wrong,
-            or disagreement is asked for without a refinement.
+            or disagreement is requested without a refinement.
 
     Examples:
         >>> rule = LabelRule(0.4, refine=dict(type='DenseCRF', preset='voc_cam'))

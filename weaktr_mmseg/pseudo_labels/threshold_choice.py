@@ -146,7 +146,7 @@ def choose_threshold(threshold: float | str, histogram: np.ndarray) -> Threshold
         The threshold, in steps of 0.01 where it was chosen, and who chose it.
 
     Raises:
-        ValueError: If ``threshold`` is neither, or all scores are alike.
+        ValueError: If ``threshold`` is neither, or all scores are equal.
 
     Examples:
         >>> cams = np.array([[[0.1, 0.1, 0.1, 0.9]]])

@@ -59,7 +59,7 @@ class DenseCRFRefiner(Refiner):
     def refine_batch(
         self, images: Sequence[Tensor], probabilities: Sequence[Tensor]
     ) -> list[Tensor]:
-        """Refines several images in one go, see :meth:`weaktr_mmseg.crf.DenseCRF.batch`."""
+        """Refines several images together, see :meth:`weaktr_mmseg.crf.DenseCRF.batch`."""
         return self.crf.batch(images, [unary_from_probabilities(given) for given in probabilities])
 
 

@@ -60,7 +60,7 @@ def parse_refine(
     """Reads the option ``--refine TYPE KEY=VALUE ...`` of a tool.
 
     Args:
-        words: What stands behind ``--refine``; None where it was not given.
+        words: What follows ``--refine``; None where it was not given.
         default: What ``--refine`` alone stands for.
 
     Returns:

@@ -48,7 +48,7 @@ def atomic_path(path: str | os.PathLike) -> Iterator[Path]:
         path: Final path; missing parent folders are made.
 
     Raises:
-        OSError: If the disk is full, for one; ``filename`` is the final path.
+        OSError: For example if the disk is full; ``filename`` is the final path.
     """
     path = Path(path)
     path.parent.mkdir(parents=True, exist_ok=True)

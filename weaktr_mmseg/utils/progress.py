@@ -19,7 +19,7 @@ def progress_bar(
         items: What to iterate over; None for a bar that is updated by hand.
         total: Number of items.
         desc: What is being done.
-        options: Others of tqdm, ``unit`` for one.
+        options: Others of tqdm, such as ``unit``.
     """
     interval = 0.2 if sys.stderr.isatty() else 10.0
     return tqdm(

@@ -49,7 +49,7 @@ class AnnotationWriter(ABC):
         options: How to write.
 
     Raises:
-        WeakTrInputError: If the format has no shapes of the kind asked for.
+        WeakTrInputError: If the format has no shapes of the requested kind.
     """
 
     shapes: ClassVar[tuple[str, ...]] = (RLE, POLYGONS)

@@ -105,7 +105,7 @@ def scan_labels(
         source: ``dict(type=..., path=...)`` and further options of that source; ``type`` is a key
             of :data:`LABEL_SOURCES`.
         classes: Class names, background first.
-        sample_ids: The images asked for; a source may read others too. None reads all it has.
+        sample_ids: The requested images; a source may read others too. None reads all it has.
         data_root: Folder that a relative ``path`` starts from.
 
     Returns:

@@ -36,7 +36,7 @@ class CAMEncoder:
         return self.fuse(self.encode(images))
 
     def encode(self, images: Tensor) -> WeakTrEncoded:
-        """Computes what the weights of the heads do not bear on; arguments of :meth:`forward`."""
+        """Computes what the weights of the heads do not affect; arguments of :meth:`forward`."""
         raise NotImplementedError
 
     def fuse(self, encoded: WeakTrEncoded) -> WeakTrFeatures:

@@ -24,7 +24,7 @@ class WeakTrViT(CAMEncoder, VisionTransformer):
     """Vision transformer of the CAM stage.
 
     Differs from its parent in four points (WeakTr, arXiv 2304.01184, sections 3.1 and 3.2): there
-    are ``num_classes`` class tokens, the last block is not normalised unless asked for, the
+    are ``num_classes`` class tokens, the last block is not normalised unless requested, the
     position grid is resized by :func:`resize_by_factor`, and the attention of all heads is fused.
     Fusion sees detached queries, keys and outputs, so it does not train the blocks.
 

@@ -19,8 +19,8 @@ class WeakTrStaticFusion(HeadFusion):
     """Weights that do not depend on the image: as many numbers as there are heads.
 
     The published bottleneck has thousands of parameters and moves its weights by common factors;
-    a number a head moves freely, needs few images, and can be read. All heads start alike. Train
-    it with :class:`WeakTrSeedCompletionLoss`, at a higher rate than the rest
+    one number per head moves freely, needs few images, and can be read. All heads start equal.
+    Train it with :class:`WeakTrSeedCompletionLoss`, at a higher rate than the rest
     (``paramwise_cfg=dict(custom_keys={'attention_fusion': dict(lr_mult=...)})``).
 
     Args:

@@ -1,4 +1,4 @@
-"""Fusion without learning: all heads alike, of all layers or of the last ones."""
+"""Fusion without learning: all heads equal, of all layers or of the last ones."""
 
 from __future__ import annotations
 

@@ -31,7 +31,8 @@ class WeakTrSeedCompletionLoss(nn.Module):
        ``softplus(mean over N of log R - mean over B of log R)``.
 
     ``N`` are the seeds of the other classes of the image, where there are any, since a class has to
-    be told from those beside it; else the ``reject_share`` of the patches where ``S_c`` is least.
+    be distinguished from those beside it; else the ``reject_share`` of the patches where ``S_c`` is
+    least.
     Gradient reaches the weights of the heads alone. A head that looks around itself reaches no
     distant half; one that looks everywhere favours neither.
 
@@ -137,7 +138,7 @@ def cut_in_halves(seeds: Tensor, grid: tuple[int, int]) -> tuple[Tensor, Tensor]
         grid: Number of patches (h, w).
 
     Returns:
-        The halves, alike; the first has one patch more if their number is odd.
+        The halves, in the same form; the first has one patch more if their number is odd.
     """
     rows, columns = torch.meshgrid(
         torch.arange(grid[0], device=seeds.device, dtype=seeds.dtype),

@@ -110,7 +110,7 @@ class WeakTrCAMSegmentor(BaseSegmentor):
 
         Returns:
             The samples with ``class_scores`` (C,), ``cam_classes`` (K,), ``cams`` (K, H, W) scaled
-            to [0, 1] per class, and ``coarse_cams`` alike if asked for.
+            to [0, 1] per class, and ``coarse_cams`` likewise if requested.
         """
         if isinstance(inputs, Tensor):
             inputs = [[image[None]] for image in inputs]
