@@ -201,3 +201,10 @@ def test_pipeline_names_a_cam_stage_of_the_same_data(leaf):
     retrain = cfg.train_dataloader.dataset
     assert test.get('ann_file') == train.get('ann_file') == retrain.get('ann_file')
     assert train.type == test.type == retrain.type
+
+
+@pytest.mark.parametrize('folder', [r'C:\Users\me\photos', r'E:\train', "o'brien's", 'a "b" c'])
+def test_the_folder_of_own_data_is_taken_as_it_is_written(folder, monkeypatch):
+    monkeypatch.setenv('WEAKTR_DATA', folder)
+    cfg = Config.fromfile(Path(__file__).parents[1] / 'configs/_base_/datasets/custom_root.py')
+    assert cfg.to_dict() == dict(custom_root=folder)

@@ -21,6 +21,7 @@ from weaktr_mmseg.utils.palette import voc_palette
 
 TOOL = Path(__file__).parents[2] / 'tools/check_data.py'
 SIZE = (24, 16)  # width, height
+CAT = '<object><name>cat</name></object>'
 
 
 @pytest.fixture
@@ -216,6 +217,13 @@ def test_clean_set(root):
             'image-copy',
         ),
         (lambda r: rewrite(r, 'Annotations/01.xml', 'dog', 'cat'), 'class-rare'),
+        (
+            lambda r: [
+                rewrite(r, f'Annotations/{i:02d}.xml', '</annotation>', f'{CAT}</annotation>')
+                for i in range(1, 10, 2)
+            ],
+            'class-everywhere',
+        ),
     ],
 )
 def test_warnings_do_not_forbid_training(root, damage, check):

@@ -18,6 +18,7 @@ from test_runner import shrink_stage
 
 from weaktr_mmseg.pipeline import WeakTrRunner
 from weaktr_mmseg.pipeline.preflight import check_pipeline, config_faults
+from weaktr_mmseg.pipeline.refusals import refuse_unsupported
 from weaktr_mmseg.utils.errors import WeakTrInputError, WeakTrMissingFileError
 
 ROOT = Path(__file__).parents[2]
@@ -148,3 +149,8 @@ def test_the_checker_of_data_builds_the_stages_too(tiny, tmp_path):
         [*command, '--json', *options], capture_output=True, text=True, env=environment
     )
     assert [problem['check'] for problem in json.loads(done.stdout)['problems']][-1] == 'config'
+
+
+def test_checkpoints_may_follow_the_validations():
+    hook = dict(type='WeakTrCheckpointHook', interval=None)
+    refuse_unsupported(Config(dict(train_cfg=dict(), default_hooks=dict(checkpoint=hook))))

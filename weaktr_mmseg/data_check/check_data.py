@@ -105,3 +105,6 @@ def _check_balance(listings: list[Listing], report: Report) -> None:
             report.error('class-absent', where, f"no training image has the class '{name}'")
         elif count < FEW_IMAGES:
             report.warning('class-rare', where, f"'{name}' occurs in {count} training images")
+        if count and count == len(train.images):
+            message = f"every training image has the class '{name}': nothing shows what it is not"
+            report.warning('class-everywhere', where, f'{message}; add images without it')

@@ -85,7 +85,7 @@ class Report:
             severity: Only problems of this severity, which is then not written.
         """
         kinds: dict[tuple[str, str], list[Problem]] = {}
-        for problem in sorted(self.problems, key=lambda problem: problem.severity == ERROR):
+        for problem in sorted(self.problems, key=_weight):
             if severity in (None, problem.severity):
                 kinds.setdefault((problem.severity, problem.check), []).append(problem)
         for (kind, check), problems in kinds.items():
@@ -139,6 +139,11 @@ class LenientReport(Report):
         """Adds an error, or a warning if it concerns one sample."""
         add = super().warning if check in SAMPLE_CHECKS else super().error
         add(check, file, message)
+
+
+def _weight(problem: Problem) -> int:
+    """Sorts a report: what is at fault comes after what is merely rare."""
+    return (problem.check != 'class-rare') + (problem.severity == ERROR)
 
 
 def _table(rows: list[tuple[str, ...]]) -> str:

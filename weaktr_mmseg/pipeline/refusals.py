@@ -50,9 +50,10 @@ def _check_checkpoints(hook: Mapping | None, place: str) -> None:
     ):
         if hook.get(name, works) != works:
             raise WeakTrInputError(f'{key}.{name}: {why}; got {hook[name]!r}, leave it out')
-    if hook.get('interval', 1) < 1 and not hook.get('save_last', True):
+    interval = hook.get('interval', 1)  # None: whenever the loop validates
+    if interval is not None and interval < 1 and not hook.get('save_last', True):
         raise WeakTrInputError(
-            f'{key}: nothing would be saved with interval={hook["interval"]} and save_last=False; '
+            f'{key}: nothing would be saved with interval={interval} and save_last=False; '
             'set one of them'
         )
     if isinstance(hook.get('save_best'), (list, tuple)) and len(hook['save_best']) > 1:
