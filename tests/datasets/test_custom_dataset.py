@@ -6,6 +6,7 @@ from mmseg.registry import DATASETS
 from PIL import Image
 
 import weaktr_mmseg  # noqa: F401
+from weaktr_mmseg.utils.errors import WeakTrInputError
 
 
 @pytest.fixture
@@ -89,3 +90,51 @@ def test_classes_of_the_config_win(custom_root):
     infos = build(custom_root, metainfo=dict(classes=classes))[1]
     assert infos[0]['image_labels'] == [1]
     assert 'image_labels' not in build(custom_root, labels=None)[1][0]
+
+
+def write_review(root, *rows, name='review.csv'):
+    (root / name).write_text('\n'.join(['image,action,labels', *rows]))
+
+
+def test_ticks_of_the_review_page_change_the_data(custom_root):
+    write_review(
+        custom_root,
+        'a/photo 00.jpg,drop,',
+        'a/photo 02,relabel,dog;cat',
+        'b/photo 01.png,trust,',
+        'of another run.jpg,drop,',
+    )
+    infos = {info['sample_id']: info for info in build(custom_root)[1]}
+    assert len(infos) == 19 and 'a/photo 00' not in infos
+    assert infos['a/photo 02']['image_labels'] == [0, 1]
+    assert infos['b/photo 01']['image_labels'] == [1]
+    assert infos['a/photo 04']['image_labels'] == [0]
+    retraining = [info['sample_id'] for info in build(custom_root, labels=None)[1]]
+    assert retraining == list(infos)
+    assert len(build(custom_root, review=None)[1]) == 20
+
+
+def test_a_review_file_can_be_named(custom_root):
+    write_review(custom_root, 'a/photo 00.jpg,drop,', name='second look.csv')
+    assert len(build(custom_root)[1]) == 20
+    assert len(build(custom_root, review='second look.csv')[1]) == 19
+    with pytest.raises(WeakTrInputError, match=r'none\.csv'):
+        build(custom_root, review='none.csv')
+
+
+def test_a_decision_settles_the_faults_of_its_photographs(custom_root):
+    table = custom_root / 'labels.csv'
+    (custom_root / 'classes.txt').write_text('cat\ndog')
+    text = table.read_text().replace('photo 00.jpg,cat', 'photo 00.jpg,cta')
+    table.write_text(text.replace('photo 02.bmp,cat', 'photo 02.bmp,'))
+    with pytest.raises(WeakTrInputError, match='cta'):
+        build(custom_root)
+    write_review(custom_root, 'a/photo 00.jpg,drop,', 'a/photo 02.bmp,relabel,cat')
+    infos = build(custom_root)[1]
+    assert len(infos) == 19 and infos[0]['image_labels'] == [0]
+
+
+def test_an_unknown_class_of_a_review_is_named(custom_root):
+    write_review(custom_root, 'a/photo 00.jpg,relabel,hamster')
+    with pytest.raises(WeakTrInputError, match=r'review\.csv: a/photo 00: .*hamster'):
+        build(custom_root)

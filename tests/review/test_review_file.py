@@ -2,6 +2,7 @@ from __future__ import annotations
 
 import pytest
 
+from weaktr_mmseg.datasets.review_file import match_ticks
 from weaktr_mmseg.review import Tick, apply_review, read_review
 from weaktr_mmseg.utils.errors import WeakTrInputError
 
@@ -58,3 +59,11 @@ def test_labels_after_a_review():
     }
     assert apply_review(labels, ticks) == {'b': ['cat', 'dog'], 'c.jpg': ['cat'], 'd.v2': ['cat']}
     assert labels['b'] == ['dog']
+
+
+def test_dots_in_names_are_no_suffixes():
+    ticks = {'a/photo.1.jpg': Tick('drop'), 'b.2': Tick('trust')}
+    assert match_ticks(['a/photo.1', 'a/photo.2', 'b.2'], ticks) == {
+        'a/photo.1': Tick('drop'),
+        'b.2': Tick('trust'),
+    }

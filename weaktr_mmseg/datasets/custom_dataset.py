@@ -10,7 +10,7 @@ from mmseg.registry import DATASETS
 
 from ..utils.errors import input_errors
 from ..utils.palette import voc_palette
-from .faults import Fault
+from .faults import Fault, whole_fault
 from .file_index import FolderIndex, index_folder, read_split
 from .image_label_dataset import ImageLabelDataset
 from .label_sources.class_discovery import (
@@ -21,7 +21,10 @@ from .label_sources.class_discovery import (
     hold_out,
 )
 from .label_sources.manifest_labels import read_manifest
+from .label_sources.rows import ForegroundClasses
+from .review_file import DROP, RELABEL, Tick, match_ticks, read_review
 
+REVIEW_FILE = 'review.csv'
 TRAIN_SPLIT, VAL_SPLIT = 'splits/train.txt', 'splits/val.txt'
 
 
@@ -37,6 +40,7 @@ class WeakTrCustomDataset(ImageLabelDataset):
           classes.txt   optional: the classes in order; else the label names, sorted
           masks/        optional, for scoring only: <image name>.png, 0 background, 255 ignored
           splits/       optional: train.txt, val.txt
+          review.csv    optional: what a person decided on the review page
 
     If one split file is missing, that split is what the other leaves; if both are, see
     :func:`hold_out`. An image may lack its mask; then its
@@ -48,6 +52,9 @@ class WeakTrCustomDataset(ImageLabelDataset):
             or another split file that does.
         masks: List the masks too.
         labels: ``'auto'`` reads the folder's manifest; None leaves labels out.
+        review: File of ticks, see :func:`read_review`; a relative name starts in the folder.
+            Photographs to drop are left out, those to relabel get their new labels, trusted ones
+            stay as they are. ``'auto'`` takes ``review.csv`` if there is one, None takes none.
         metainfo: Overrides the discovered ``classes`` and their ``palette``.
         **kwargs: Arguments of :class:`ImageLabelDataset`.
     """
@@ -60,10 +67,15 @@ class WeakTrCustomDataset(ImageLabelDataset):
         ann_file: str = TRAIN_SPLIT,
         masks: bool = False,
         labels: dict | Literal['auto'] | None = 'auto',
+        review: str | None = 'auto',
         metainfo: dict | None = None,
         **kwargs,
     ) -> None:
         self.split_name = ann_file
+        self.review = None if review is None else Path(data_root) / review
+        if review == 'auto':
+            found = Path(data_root) / REVIEW_FILE
+            self.review = found if found.is_file() else None
         with input_errors():
             metainfo = {'classes': discover_classes(data_root), **(metainfo or {})}
             if labels == 'auto':
@@ -100,6 +112,26 @@ class WeakTrCustomDataset(ImageLabelDataset):
         masked = index_folder(str(masks), self.seg_map_suffix) if masks.is_dir() else ()
         return hold_out(sorted(labels), masked, labels)[0 if is_train else 1]
 
+    def _scan(self, faults: list[Fault]) -> list[dict]:
+        """Lists as the parent does, then does what a person decided about photographs."""
+        infos = super()._scan(faults)
+        if self.review is None:
+            return infos
+        with whole_fault('review', str(self.review)):
+            ticks = read_review(self.review)
+            names = dict.fromkeys(info['sample_id'] for info in infos)
+            names.update(dict.fromkeys(fault.sample for fault in faults if fault.sample))
+            decided = match_ticks(names, ticks)
+            classes = ForegroundClasses(self._metainfo['classes'])
+            for info in infos if self.labels is not None else ():
+                tick = decided.get(info['sample_id'])
+                if tick is not None and tick.action == RELABEL:
+                    where = f'{self.review}: {info["sample_id"]}'
+                    info['image_labels'] = classes.ids(tick.labels, where)
+        faults[:] = [fault for fault in faults if not _settles(decided.get(fault.sample), fault)]
+        dropped = {name for name, tick in decided.items() if tick.action == DROP}
+        return [info for info in infos if info['sample_id'] not in dropped]
+
     def load_data_list(self) -> list[dict]:
         """Lists the samples and says how many have a mask, if masks are requested."""
         infos = super().load_data_list()
@@ -107,3 +139,10 @@ class WeakTrCustomDataset(ImageLabelDataset):
             count = sum('seg_map_path' in info for info in infos)
             print_log(f'{self.split_name}: {count} of {len(infos)} images have a mask', 'current')
         return infos
+
+
+def _settles(tick: Tick | None, fault: Fault) -> bool:
+    """Whether a decision about a photograph does away with one of its faults."""
+    if tick is None:
+        return False
+    return tick.action == DROP or (tick.action == RELABEL and fault.check.startswith('label'))

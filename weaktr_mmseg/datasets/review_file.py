@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import csv
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
 from typing import NamedTuple
 
@@ -91,15 +91,31 @@ def apply_review(
     Returns:
         The labels in their order.
     """
-    known = {Path(name).with_suffix('').as_posix(): name for name in labels}
-    decided = {}
-    for name, tick in ticks.items():
-        found = name if name in labels else known.get(Path(name).with_suffix('').as_posix())
-        if found is not None:
-            decided[found] = tick
+    decided = match_ticks(labels, ticks)
     result = {}
     for name, names in labels.items():
         tick = decided.get(name, Tick(TRUST))
         if tick.action != DROP:
             result[name] = list(tick.labels if tick.action == RELABEL else names)
     return result
+
+
+def match_ticks(names: Iterable[str], ticks: Mapping[str, Tick]) -> dict[str, Tick]:
+    """Finds the photographs that ticks are meant for.
+
+    Args:
+        names: Names of photographs, with or without suffix.
+        ticks: What :func:`read_review` gives, by names with or without suffix.
+
+    Returns:
+        Those of the names that have a tick -> the tick.
+    """
+    names = list(names)
+    known = {_stem(name): name for name in names} | {name: name for name in names}
+    found = {known.get(name) or known.get(_stem(name)): tick for name, tick in ticks.items()}
+    found.pop(None, None)
+    return found
+
+
+def _stem(name: str) -> str:
+    return Path(name).with_suffix('').as_posix()
