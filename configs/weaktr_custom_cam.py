@@ -11,7 +11,8 @@ work_dir = 'work_dirs/weaktr_custom/cam'
 model = dict(
     backbone=dict(
         num_classes=num_classes, init_cfg=dict(checkpoint=_base_.pretrained)),
-    cam_head=dict(num_classes=num_classes))
+    cam_head=dict(num_classes=num_classes),
+    test_cfg=dict(precision='auto'))
 optim_wrapper = dict(type='WeakTrOptimWrapper')  # in the precision that the machine is fast in
 train_cfg = dict(  # epochs and their schedules follow from the number of photographs
     updates=5000,  # half of VOC's 60 epochs of 10,582 images, 64 an update

@@ -8,7 +8,10 @@ from weaktr_mmseg.datasets.label_sources.class_discovery import discover_classes
 num_classes = len(discover_classes(_base_.custom_root)) - 1  # foreground classes of your labels
 work_dir = 'work_dirs/weaktr_custom/cam_deit-b'
 model = dict(
-    backbone=dict(num_classes=num_classes), cam_head=dict(num_classes=num_classes))
+    backbone=dict(num_classes=num_classes),
+    cam_head=dict(num_classes=num_classes),
+    test_cfg=dict(precision='auto'))
+optim_wrapper = dict(type='WeakTrOptimWrapper')  # in the precision that the machine is fast in
 train_cfg = dict(  # epochs and their schedules follow from the number of photographs
     updates=5000,  # half of VOC's 60 epochs of 10,582 images, 64 an update
     max_epochs=None,

@@ -10,7 +10,8 @@ num_classes = len(discover_classes(_base_.custom_root))  # with background
 work_dir = 'work_dirs/weaktr_custom/retrain'
 model = dict(
     backbone=dict(init_cfg=dict(checkpoint=_base_.pretrained)),
-    decode_head=dict(num_classes=num_classes))
+    decode_head=dict(num_classes=num_classes),
+    test_cfg=dict(precision='auto'))
 optim_wrapper = dict(type='WeakTrOptimWrapper')  # in the precision that the machine is fast in
 train_cfg = dict(  # epochs and their schedules follow from the number of photographs
     updates=12500,  # 100 epochs, as published, of 500 photographs, 4 an update

@@ -7,14 +7,13 @@ from mmengine.optim import build_optim_wrapper as build_from_config
 from mmengine.registry import init_default_scope
 
 import weaktr_mmseg  # noqa: F401
-from weaktr_mmseg.engine import optim_wrapper
 from weaktr_mmseg.engine.optim_wrapper import (
     CPUAutocastOptimWrapper,
-    best_precision,
     build_optim_wrapper,
-    cpu_has_bfloat16,
 )
+from weaktr_mmseg.utils import precision as precisions
 from weaktr_mmseg.utils.errors import WeakTrInputError
+from weaktr_mmseg.utils.precision import best_precision, cpu_has_bfloat16
 
 
 def sgd(model):
@@ -39,7 +38,7 @@ def test_flags_of_the_processor(tmp_path, flags, expected):
 
 @pytest.mark.parametrize(('has', 'precision'), [(True, 'bfloat16'), (False, 'float32')])
 def test_auto_on_a_cpu(monkeypatch, without_gpu, has, precision):
-    monkeypatch.setattr(optim_wrapper, 'cpu_has_bfloat16', lambda: has)
+    monkeypatch.setattr(precisions, 'cpu_has_bfloat16', lambda: has)
     assert best_precision() == precision
     wrapper = build_optim_wrapper(optimizer=sgd(torch.nn.Linear(2, 2)))
     assert type(wrapper) is (CPUAutocastOptimWrapper if has else OptimWrapper)

@@ -130,6 +130,21 @@ def test_on_fault_reaches_the_data_sets_of_all_stages():
         assert [stage[name].dataset.on_fault for name in loaders] == ['skip'] * 3
 
 
+def test_precision_reaches_training_and_prediction_of_both_stages():
+    cfg = Config.fromfile(CONFIGS / 'weaktr_demo.py')
+    assert 'precision' not in stages.resolve_pipeline(cfg).pretty_text.replace('precision=None', '')
+    cfg.pipeline = dict(precision='bfloat16')
+    cfg.optim_wrapper.type = 'WeakTrOptimWrapper'
+    resolved = stages.resolve_pipeline(cfg)
+    for stage in (resolved, resolved.cam_stage):
+        assert stage.model.test_cfg.precision == 'bfloat16'
+        of_training = stage.optim_wrapper.get('precision')
+        assert of_training == ('bfloat16' if stage is resolved else None)
+    cfg.pipeline.precision = 'half'
+    with pytest.raises(WeakTrInputError, match=r"^pipeline\.precision: expected .* got 'half'$"):
+        stages.resolve_pipeline(cfg)
+
+
 def test_resolve_embeds_the_file_and_overrides_it(cfg):
     before = copy.deepcopy(cfg.to_dict())
     stage = stages.resolve_pipeline(cfg).cam_stage

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from contextlib import contextmanager
-from pathlib import Path
 from typing import Any
 
 import torch
@@ -13,10 +12,7 @@ from mmseg.registry import OPTIM_WRAPPERS
 from torch import nn
 
 from ..utils.errors import WeakTrInputError
-
-PRECISIONS = ('auto', 'bfloat16', 'float16', 'float32')
-# Flags of processors that multiply bfloat16 numbers; without them autocast is slower than float32.
-CPU_FLAGS = ('avx512_bf16', 'amx_bf16')
+from ..utils.precision import best_precision, check_precision
 
 
 class CPUAutocastOptimWrapper(OptimWrapper):
@@ -51,10 +47,7 @@ def build_optim_wrapper(precision: str = 'auto', **kwargs: Any) -> OptimWrapper:
         >>> type(build_optim_wrapper('float32', optimizer=optimizer)).__name__
         'OptimWrapper'
     """
-    if precision not in PRECISIONS:
-        raise WeakTrInputError(
-            f'optim_wrapper.precision: expected one of {", ".join(PRECISIONS)}, got {precision!r}'
-        )
+    check_precision(precision, 'optim_wrapper.precision')
     gpu = torch.cuda.is_available()
     if precision == 'auto':
         precision = best_precision()
@@ -68,20 +61,3 @@ def build_optim_wrapper(precision: str = 'auto', **kwargs: Any) -> OptimWrapper:
             "optim_wrapper.precision='auto'"
         )
     return CPUAutocastOptimWrapper(**kwargs)
-
-
-def best_precision() -> str:
-    """The fastest precision of this machine in which training works."""
-    if torch.cuda.is_available():
-        return 'bfloat16' if torch.cuda.is_bf16_supported(including_emulation=False) else 'float16'
-    return 'bfloat16' if cpu_has_bfloat16() else 'float32'
-
-
-def cpu_has_bfloat16(cpuinfo: str | Path = '/proc/cpuinfo') -> bool:
-    """Whether the CPU multiplies bfloat16 numbers; False where the kernel does not say so."""
-    try:
-        text = Path(cpuinfo).read_text(encoding='utf-8', errors='replace')
-    except OSError:
-        return False
-    flags = next((line for line in text.splitlines() if line.startswith('flags')), '')
-    return any(flag in flags.split() for flag in CPU_FLAGS)

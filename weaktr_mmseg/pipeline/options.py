@@ -14,6 +14,7 @@ from ..pseudo_labels.threshold_choice import OTSU, check_threshold
 from ..refinement import refuse_crf_key
 from ..utils.errors import WeakTrInputError, input_errors
 from ..utils.keys import refuse_misspelt, refuse_unknown
+from ..utils.precision import check_precision
 
 # Options of ``pipeline`` and their defaults; docs/configuration.md explains them.
 DEFAULTS: dict[str, Any] = dict(
@@ -22,6 +23,7 @@ DEFAULTS: dict[str, Any] = dict(
     retrain_from_cam_vit=False,
     check_pixels=False,
     on_fault=None,
+    precision=None,
     resume_changed=False,
 )
 LABEL_KEYS = (*RULE_KEYS, 'threshold', 'trusted_masks', 'workers', 'score_split')
@@ -69,6 +71,8 @@ def pipeline_options(cfg: Config) -> ConfigDict:
         raise WeakTrInputError(
             f'pipeline.on_fault: expected one of {POLICIES}, got {options.on_fault!r}'
         )
+    if options.precision is not None:
+        check_precision(options.precision, 'pipeline.precision')
     return options
 
 

@@ -53,9 +53,22 @@ def resolve_pipeline(cfg: Config) -> Config:
     cfg.cam_stage = complete_cam_stage(cfg)
     check_stage_keys(cfg.cam_stage, 'cam_stage')
     apply_fault_policy(cfg)
+    _apply_precision(cfg)
     if runs_on_cpu_processes(cfg.get('launcher', 'none')):
         cfg.model_wrapper_cfg = cpu_model_wrapper()
     return cfg
+
+
+def _apply_precision(cfg: Config) -> None:
+    """Passes ``pipeline.precision``, if it is set, on to training and prediction of both stages."""
+    precision = cfg.pipeline.precision
+    if precision is None:
+        return
+    for stage in (cfg, cfg.cam_stage):
+        stage.model.test_cfg = {**(stage.model.get('test_cfg') or {}), 'precision': precision}
+        wrapper = stage.get('optim_wrapper') or {}
+        if wrapper.get('type') == 'WeakTrOptimWrapper':
+            wrapper['precision'] = precision
 
 
 def cam_training_config(cfg: Config) -> Config:

@@ -42,6 +42,7 @@ FREE_KEYS = (
     'prefetch_factor',
     'workers',
     'on_fault',
+    'precision',
 )
 
 

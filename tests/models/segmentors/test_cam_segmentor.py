@@ -6,6 +6,7 @@ import torch.nn.functional as F
 from mmseg.structures import SegDataSample
 
 from weaktr_mmseg.models.segmentors.cam_segmentor import min_max_normalize
+from weaktr_mmseg.utils.errors import WeakTrInputError
 
 SCALES = ((16, 16), (19, 21), (12, 24))
 
@@ -173,3 +174,23 @@ def test_bfloat16_trains_and_predicts_close_to_float32(build_segmentor, mode, in
             narrow.float(), wide, rtol=0, atol=0.05 * wide.abs().max().item()
         )
     assert all(parameter.grad is not None for parameter in segmentor.parameters())
+
+
+@torch.no_grad()
+def test_maps_in_bfloat16_are_nearly_those_in_float32(build_segmentor):
+    exact = build_segmentor(dict(coarse=True))
+    reduced = build_segmentor(dict(coarse=True, precision='bfloat16'))
+    reduced.load_state_dict(exact.state_dict())
+    expected, found = (
+        network.predict([make_scales(0)], [make_sample([1, 0, 1], (17, 18))])[0]
+        for network in (exact, reduced)
+    )
+    for key in ('cams', 'coarse_cams', 'class_scores'):
+        assert found.get(key).dtype == torch.float32
+        assert not torch.equal(found.get(key), expected.get(key))
+        torch.testing.assert_close(found.get(key), expected.get(key), atol=0.1, rtol=0)
+
+
+def test_unknown_precision_is_refused(build_segmentor):
+    with pytest.raises(WeakTrInputError, match=r"^model\.test_cfg\.precision: .*got 'half'$"):
+        build_segmentor(dict(precision='half'))

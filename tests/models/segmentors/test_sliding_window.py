@@ -168,3 +168,14 @@ def denormalised(segmentor: EncoderDecoder, image: Tensor) -> Tensor:
     """Return the BGR image that the data preprocessor turns into ``image``, (3, H, W)."""
     preprocessor = segmentor.data_preprocessor
     return (image[0] * preprocessor.std + preprocessor.mean)[[2, 1, 0]]
+
+
+@torch.no_grad()
+def test_windows_in_bfloat16_are_added_in_float32(segmentor, monkeypatch):
+    image = torch.randn(1, 3, 60, 90)
+    expected = segmentor.inference(image, [dict(ori_shape=(60, 90))])
+    monkeypatch.setattr(segmentor, 'precision', 'bfloat16')
+    found = segmentor.inference(image, [dict(ori_shape=(60, 90))])
+    assert found.dtype == torch.float32
+    assert not torch.equal(found, expected)
+    torch.testing.assert_close(found, expected, atol=0.1, rtol=0.1)

@@ -12,6 +12,7 @@ from mmseg.structures import SegDataSample
 from torch import Tensor
 
 from ...utils.errors import WeakTrInputError
+from ...utils.precision import FLOAT32, check_precision, predicts_in
 from ..checkpoint_guard import guard_layout
 from ..features import WeakTrFeatures
 from ..heads.cam_head import ClassActivationMaps
@@ -32,12 +33,13 @@ class WeakTrCAMSegmentor(BaseSegmentor):
             default, ``'attended'`` or ``'coarse'``), ``coarse`` (also predict coarse maps, default
             False), ``score_threshold`` (class probability above which an image without labels
             gets a map, default 0.5), ``memory_scales`` (factors by which an image that does not
-            fit into memory may be shrunk, default none).
+            fit into memory may be shrunk, default none), ``precision`` (of encoder and head,
+            ``'auto'``, ``'bfloat16'``, ``'float16'`` or, the default, ``'float32'``).
         train_cfg: Unused, accepted as every segmentor of mmseg does.
         init_cfg: Initialisation config of mmengine.
 
     Raises:
-        WeakTrInputError: If ``test_cfg.map`` is unknown.
+        WeakTrInputError: If ``test_cfg.map`` or ``precision`` is unknown.
     """
 
     def __init__(
@@ -60,6 +62,9 @@ class WeakTrCAMSegmentor(BaseSegmentor):
                 f'model.test_cfg.map: expected one of {ClassActivationMaps._fields}, '
                 f'got {self.map!r}'
             )
+        self.precision = check_precision(
+            test_cfg.get('precision', FLOAT32), 'model.test_cfg.precision'
+        )
         self.predict_coarse = test_cfg.get('coarse', False)
         self.score_threshold = test_cfg.get('score_threshold', 0.5)
         self.memory_scales = tuple(test_cfg.get('memory_scales', ()))
@@ -127,9 +132,12 @@ class WeakTrCAMSegmentor(BaseSegmentor):
 
     def _maps(self, images: Tensor, classes: Tensor | None) -> tuple[Tensor, Tensor, Tensor]:
         """Class logits (B, C), label and coarse maps (B, K, h, w) of images (B, 3, H, W)."""
-        features = self.extract_feat(images)
-        maps = self.cam_head.activation_maps(features, classes)
-        return self.cam_head.image_logits(features), getattr(maps, self.map), maps.coarse
+        with predicts_in(self.precision, images.device):
+            features = self.extract_feat(images)
+            maps = self.cam_head.activation_maps(features, classes)
+            logits = self.cam_head.image_logits(features)
+        wanted = (logits, getattr(maps, self.map), maps.coarse)
+        return tuple(value.to(images.dtype) for value in wanted)
 
     @staticmethod
     def _equal_sizes(

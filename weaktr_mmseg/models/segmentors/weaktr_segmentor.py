@@ -6,7 +6,6 @@ from collections.abc import Sequence
 from typing import Any
 
 import torch
-import torch.nn.functional as F
 from mmengine.structures import PixelData
 from mmseg.models import EncoderDecoder
 from mmseg.models.utils import resize
@@ -16,48 +15,13 @@ from torch import Tensor
 
 from ...refinement import build_refiner, refuse_crf_key
 from ...utils.errors import input_errors
+from ...utils.precision import FLOAT32, check_precision, predicts_in
 from ..checkpoint_guard import guard_layout
+from .windows import enlarge_small, window_starts
 
 MAX_LOGITS = 1 << 28  # 1 GiB of float32: 21 classes at 4000 x 3200 pixels
 ABSENT_LOGIT = -1e4  # whose probability is 0, in half precision as well
 TINY = torch.finfo(torch.float32).tiny  # of which a logarithm exists
-
-
-def enlarge_small(images: Tensor, window: int) -> Tensor:
-    """Enlarges images whose short side is below that of a window to the side of the window.
-
-    The long side becomes ``trunc((long / short) * window)``, with the quotient first: 260 x 533
-    pixels become 480 x 983. Bilinear, half-pixel centres.
-
-    Args:
-        images: (B, C, H, W), floating point.
-        window: Least short side, in pixels.
-
-    Returns:
-        (B, C, H', W'); the images themselves if they are large enough.
-    """
-    short, long = sorted(images.shape[2:])
-    if short >= window:
-        return images
-    enlarged = int(long / short * window)
-    size = [window if side == short else enlarged for side in images.shape[2:]]
-    return F.interpolate(images, size=size, mode='bilinear', align_corners=False)
-
-
-def window_starts(side: int, window: int, stride: int) -> list[int]:
-    """Returns where windows begin along a side: every stride, and one that ends at the border.
-
-    Args:
-        side: Length of the image, in pixels.
-        window: Length of a window; a shorter image has one window of its own length.
-        stride: Step from one window to the next.
-
-    Example:
-        >>> window_starts(867, 480, 320)
-        [0, 320, 387]
-    """
-    last = max(side - window, 0)
-    return [*range(0, last, stride), last]
 
 
 def _without_padding(logits: Tensor, meta: dict) -> Tensor:
@@ -95,6 +59,8 @@ class WeakTrSegmentor(EncoderDecoder):
     * ``use_image_labels=True``: samples with ``image_labels`` get the background and the classes
       that they are labelled with, no other; probabilities are renormalised among them. An attribute
       ``allowed_classes`` (ids with background) does so for images without samples of their own.
+    * ``precision``, ``'auto'``, ``'bfloat16'``, ``'float16'`` or, the default, ``'float32'``: that
+      of encoder and head in prediction. Everything after them is in float32.
 
     Args:
         **kwargs: see :class:`mmseg.models.EncoderDecoder`.
@@ -111,6 +77,9 @@ class WeakTrSegmentor(EncoderDecoder):
         with input_errors('test_cfg'):
             refuse_crf_key(test_cfg, 'test_cfg')
             self.refiner = build_refiner(test_cfg.get('refine'))
+        self.precision = check_precision(
+            test_cfg.get('precision', FLOAT32), 'model.test_cfg.precision'
+        )
         self.allowed_classes: Sequence[int] | None = None
 
     @property
@@ -166,6 +135,11 @@ class WeakTrSegmentor(EncoderDecoder):
                 readouts = len(one) // self.out_channels
                 one[absent.repeat(readouts)] = ABSENT_LOGIT
         return logits
+
+    def encode_decode(self, inputs: Tensor, batch_img_metas: list[dict]) -> Tensor:
+        """Logits (B, R * K, H, W) of images (B, 3, H, W), in their dtype."""
+        with predicts_in(self.precision, inputs.device):
+            return super().encode_decode(inputs, batch_img_metas).to(inputs.dtype)
 
     def slide_inference(self, inputs: Tensor, batch_img_metas: list[dict]) -> Tensor:
         """Averages the logits of overlapping windows, each of which the network sees alone.
