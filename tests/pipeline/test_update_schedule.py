@@ -12,7 +12,9 @@ from mmengine.config import Config
 from PIL import Image
 
 import weaktr_mmseg  # noqa: F401
-from weaktr_mmseg.pipeline.stage import Run
+from weaktr_mmseg.pipeline.preflight import check_stage
+from weaktr_mmseg.pipeline.refusals import refuse_unsupported
+from weaktr_mmseg.pipeline.stage import STAGES, Run
 from weaktr_mmseg.pipeline.stage_configs import resolve_pipeline
 from weaktr_mmseg.pipeline.stage_inputs import cam_inputs
 from weaktr_mmseg.pipeline.update_schedule import epochs_for_updates, fit_schedule, fit_schedules
@@ -123,3 +125,12 @@ def test_a_stage_alone_gets_its_epochs_from_the_tool(tmp_path, monkeypatch):
     dumped = Config.fromfile(tmp_path / 'out/weaktr_custom_cam.py')
     assert (dumped.train_cfg.updates, dumped.train_cfg.max_epochs) == (5000, 2000)
     assert dumped.param_scheduler[0].total_steps == 2000
+
+
+def test_the_dry_run_before_training_needs_no_epochs(tmp_path, monkeypatch):
+    cfg = resolve_pipeline(load(monkeypatch, tmp_path, ['cat', 'dog']))
+    run = Run(cfg, tmp_path)
+    for place, stage in [*STAGES['cam'].configs(run), *STAGES['retrain'].configs(run)]:
+        stage.model.backbone.init_cfg = None
+        refuse_unsupported(stage, place)
+        check_stage(stage, place)

@@ -53,6 +53,9 @@ def check_stage(cfg: Config, place: str = '') -> None:
             with config_faults(f'{place}{loader}.dataset'):
                 cfg[loader] = _with_stand_in(cfg[loader])
     check_mixed_precision(cfg, place)
+    train_cfg = cfg.get('train_cfg') or {}
+    if train_cfg.get('updates') and train_cfg.get('max_epochs') is None:
+        train_cfg.update(max_epochs=1, val_interval=1)  # the data decides, see fit_schedule
     with tempfile.TemporaryDirectory() as folder, _no_traces():
         cfg.work_dir = folder
         with config_faults(f'{place}model, hooks'):
