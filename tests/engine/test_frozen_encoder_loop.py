@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import math
+
 import numpy as np
 import pytest
 import torch
@@ -196,6 +198,18 @@ def test_cache_is_bounded(cfg):
     runner = Runner.from_cfg(cfg)
     runner.train()
     assert len(runner.train_loop.dataloader.dataset) == 3 * 2
+    assert runner.iter == runner.max_iters == cfg.train_cfg.max_epochs * 2 * IMAGES / 4
+
+
+def test_schedules_know_the_number_of_steps(cfg):
+    cfg.param_scheduler = dict(
+        type='CosineAnnealingLR', T_max=12, by_epoch=True, convert_to_iter_based=True
+    )
+    runner = Runner.from_cfg(cfg)
+    runner.train()
+    assert runner.iter == 12 * 3  # batches of 4 of 12 views
+    last = 0.05 * (1 + math.cos(math.pi * 35 / 36)) / 2
+    assert runner.optim_wrapper.get_lr()['lr'][0] == pytest.approx(last)
 
 
 def test_images_of_several_sizes_are_refused(cfg):

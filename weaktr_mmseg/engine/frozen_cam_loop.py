@@ -41,7 +41,11 @@ class WeakTrFrozenCAMLoop(FrozenEncoderLoop):
         self.fusion_images = fusion_images
         self.fusion_batch = fusion_batch
         self._attended: WeakTrEncoded | None = None
-        runner.model.backbone.attention_fusion.requires_grad_(True)
+
+    def freeze(self) -> None:
+        """Keeps gradients from the encoder, not from the fusion."""
+        super().freeze()
+        self.runner.model.backbone.attention_fusion.requires_grad_(True)
 
     def encode(self, inputs: Tensor) -> Tensor:
         """Patch maps of images; see the parent."""

@@ -12,7 +12,7 @@ from mmengine.dataset import pseudo_collate
 from mmengine.dist import get_world_size
 from mmengine.logging import print_log
 from torch import Tensor, nn
-from torch.utils.data import DataLoader, Subset
+from torch.utils.data import DataLoader, RandomSampler, Subset
 
 from ..utils.errors import WeakTrInputError
 from .epoch_loop import WeakTrEpochLoop
@@ -29,8 +29,8 @@ class FrozenEncoderLoop(WeakTrEpochLoop):
     The encoder stays as it is pretrained; what follows it learns from the cached patch maps. The
     checkpoint is one of the ordinary network, so that everything after training is as usual.
 
-    The data pipeline must be deterministic and give images of one size. An epoch is one pass over
-    all views, two an image. An interrupted encoding resumes; so does training, at the iteration.
+    The data pipeline must be deterministic and give images of one size. An epoch has as many views
+    as there are, two an image. An interrupted encoding resumes; so does training, at the iteration.
 
     Args:
         runner: The runner, on one process.
@@ -64,7 +64,12 @@ class FrozenEncoderLoop(WeakTrEpochLoop):
         self.cache_bytes = cache_gib * GIB
         self.cache_dir = Path(cache_dir or Path(runner.work_dir) / CACHE_FOLDER)
         self._images = self.dataloader.dataset
-        runner.model.backbone.requires_grad_(False)
+        self._workers = self.dataloader.num_workers
+        self._batch_size = self.dataloader.batch_sampler.batch_size
+        self._views = 2 * len(self._images)
+        # Schedules are built before the encoder runs, and ask for the number of batches.
+        self.dataloader = DataLoader(range(self._views), self._batch_size)
+        self._max_iters = self._max_epochs * len(self.dataloader)
 
     @abstractmethod
     def encode(self, inputs: Tensor) -> Tensor:
@@ -80,11 +85,18 @@ class FrozenEncoderLoop(WeakTrEpochLoop):
 
     def run(self) -> nn.Module:
         """Encodes what is not in the cache, then trains."""
+        self.freeze()
         images = self._choose()
-        batch_size = self.dataloader.batch_sampler.batch_size
-        self.dataloader = DataLoader(self._cache(images), batch_size, shuffle=True)
+        cache = self._cache(images)
+        bounded = len(cache) < self._views
+        sampler = RandomSampler(cache, replacement=bounded, num_samples=self._views)
+        self.dataloader = DataLoader(cache, self._batch_size, sampler=sampler)
         self.prepare(images)
         return super().run()
+
+    def freeze(self) -> None:
+        """Keeps gradients from the encoder."""
+        self.runner.model.backbone.requires_grad_(False)
 
     def prepare(self, images: Subset) -> None:
         """Called between encoding and training."""
@@ -123,8 +135,7 @@ class FrozenEncoderLoop(WeakTrEpochLoop):
     def batches(self, images: Subset, start: int = 0) -> DataLoader:
         """Batches of the images from ``start`` on, in order."""
         part = Subset(images, range(start, len(images)))
-        workers = self.dataloader.num_workers
-        return DataLoader(part, ENCODE_BATCH, num_workers=workers, collate_fn=pseudo_collate)
+        return DataLoader(part, ENCODE_BATCH, num_workers=self._workers, collate_fn=pseudo_collate)
 
     @torch.no_grad()
     def _encode_batch(self, batch: Any) -> tuple[Tensor, Tensor]:

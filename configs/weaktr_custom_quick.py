@@ -1,0 +1,12 @@
+# Your own data in minutes: the encoder stays as it is pretrained, only heads are trained.
+_base_ = './weaktr_custom_quick_retrain.py'
+from weaktr_mmseg.datasets.label_sources.class_discovery import has_masks  # noqa: E402
+
+runner_type = 'WeakTrRunner'
+work_dir = 'work_dirs/weaktr_custom_quick'
+cam_stage = dict(config='weaktr_custom_quick_cam.py')
+pseudo_labels = dict(
+    threshold='otsu',  # chosen from the maps alone
+    refine=dict(type='DenseCRF', preset='voc_cam'),
+    workers=2,
+    score_split='splits/val.txt' if has_masks(_base_.custom_root) else None)
