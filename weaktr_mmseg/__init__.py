@@ -4,9 +4,11 @@ Importing the package registers its parts in the registries of mmseg, and change
 """
 
 from .utils.dependencies import check_dependencies
+from .utils.moved import find_moved_modules
 from .version import __version__
 
 check_dependencies()
+find_moved_modules()
 
 from . import (  # noqa: E402
     checkpoints,

@@ -1,5 +1,6 @@
 """How training runs: loops, schedules, hooks, seeds, signals, checkpoints on disk."""
 
+from ..utils.moved import moved_names
 from .epoch_loop import WeakTrEpochLoop
 from .frozen_cam_loop import WeakTrFrozenCAMLoop
 from .frozen_segmentor_loop import WeakTrFrozenSegmentorLoop
@@ -16,3 +17,5 @@ __all__ = [
     'WeakTrWarmupCosineLR',
     'build_optim_wrapper',
 ]
+
+__getattr__ = moved_names(__name__)

@@ -1,5 +1,6 @@
 """Pseudo labels: functions on arrays and files, without models."""
 
+from ..utils.moved import moved_names
 from .cam_files import read_cams, write_cams
 from .generate import write_masks
 from .label_rule import LabelRule
@@ -18,3 +19,5 @@ __all__ = [
     'write_cams',
     'write_masks',
 ]
+
+__getattr__ = moved_names(__name__)

@@ -10,6 +10,7 @@ import numpy as np
 
 from ..utils.files import UNREADABLE, atomic_path
 from ..utils.masks import IGNORE_INDEX
+from ..utils.moved import moved_names
 
 
 class CAMFile(NamedTuple):
@@ -115,3 +116,6 @@ def read_cams(path: str | Path) -> CAMFile:
             f'{content.class_ids.shape} and {len(content.class_names)} names'
         )
     return content
+
+
+__getattr__ = moved_names(__name__)

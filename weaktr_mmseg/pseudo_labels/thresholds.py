@@ -9,6 +9,7 @@ import numpy as np
 
 from ..utils.confusion import class_iou, mean_iou
 from ..utils.masks import IGNORE_INDEX
+from ..utils.moved import moved_names
 from .labelling import winning_map
 
 MAX_CELLS = 2**16
@@ -180,3 +181,6 @@ def count_below(edges: np.ndarray, values: np.ndarray) -> np.ndarray:
 
 def _cell_of(values: np.ndarray, cells: int) -> np.ndarray:
     return (values * cells).clip(0, cells).astype(np.int32)
+
+
+__getattr__ = moved_names(__name__)

@@ -9,6 +9,7 @@ from mmengine import fileio
 from mmseg.registry import TRANSFORMS
 
 from ...utils.images import decode_image
+from ...utils.moved import moved_names
 
 
 @TRANSFORMS.register_module()
@@ -44,3 +45,6 @@ class WeakTrLoadImage(LoadImageFromFile):
         results['img'] = bgr.astype(np.float32) if self.to_float32 else bgr
         results['img_shape'] = results['ori_shape'] = rgb.shape[:2]
         return results
+
+
+__getattr__ = moved_names(__name__)
