@@ -213,6 +213,12 @@ def test_clean_set(root):
             'mask-palette',
         ),
         (
+            lambda r: Image.fromarray(
+                np.arange(SIZE[0] * SIZE[1], dtype=np.uint16).reshape(SIZE[::-1])
+            ).save(r / 'JPEGImages/02.jpg', 'PNG'),
+            'image-levels',
+        ),
+        (
             lambda r: (r / 'JPEGImages/02.jpg').write_bytes((r / 'JPEGImages/01.jpg').read_bytes()),
             'image-copy',
         ),

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+import io
 import os.path as osp
 from collections.abc import Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor
@@ -19,6 +20,7 @@ from .lists import Listing
 from .problems import Report
 
 Facts = TypeVar('Facts')
+FEW_LEVELS = 64
 MIN_SIDE = 16  # pixels: smaller images do not fill one patch
 
 
@@ -28,6 +30,7 @@ class ImageFacts(NamedTuple):
     size: tuple[int, int] | None  # height, width as trained on; None if unreadable
     digest: bytes
     problem: str
+    loss: str = ''  # what of the file is not seen
 
 
 class MaskFacts(NamedTuple):
@@ -60,6 +63,8 @@ def check_pixels(
             report.error('image-unreadable', path, facts.problem)
         elif min(facts.size) < MIN_SIDE:
             report.warning('image-small', path, f'has the size {facts.size}, below {MIN_SIDE} px')
+        if facts.loss:
+            report.warning('image-levels', path, facts.loss)
     for listing in listings:
         for sample_id, mask in listing.masks.items():
             image = image_facts[listing.images[sample_id]]
@@ -80,7 +85,21 @@ def inspect_image(path: str) -> ImageFacts:
         size = decode_image(data, path).shape[:2]
     except (OSError, ValueError) as error:
         return ImageFacts(None, b'', str(error).replace(f'cannot read image {path}: ', ''))
-    return ImageFacts(size, hashlib.blake2b(data, digest_size=16).digest(), '')
+    return ImageFacts(size, hashlib.blake2b(data, digest_size=16).digest(), '', _loss(data))
+
+
+def _loss(data: bytes) -> str:
+    """What is left out of an image file of more than 8 bits."""
+    with Image.open(io.BytesIO(data)) as image:
+        if not image.mode.startswith('I'):
+            return ''
+        levels = (image.getextrema()[1] >> 8) + 1
+    if levels >= FEW_LEVELS:
+        return ''
+    return (
+        f'its values use {levels} of the 256 gray levels that a 16-bit file becomes; scale them to '
+        '0..65535, or save 8 bits'
+    )
 
 
 def inspect_mask(path: str) -> MaskFacts:

@@ -136,7 +136,7 @@ def write_demo(root: str | Path, size: DemoSize | None = None) -> bool:
 
 def _check_stamp(root: Path, stamp: dict) -> None:
     path = root / STAMP
-    found = json.loads(path.read_text()) if path.is_file() else None
+    found = json.loads(path.read_text(encoding='utf-8')) if path.is_file() else None
     if found != stamp:
         raise FileExistsError(
             f'{root}: expected demo scenes {stamp}, found {found or "other files"}; '
@@ -164,7 +164,7 @@ def _write_split(
         progress.update()
     listing = root / 'ImageSets' / 'Segmentation' / f'{split}.txt'
     listing.parent.mkdir(parents=True, exist_ok=True)
-    listing.write_text('\n'.join(names) + '\n')
+    listing.write_text('\n'.join(names) + '\n', encoding='utf-8')
 
 
 def _load_photos(left: bool) -> dict[Photo, Image.Image]:

@@ -53,7 +53,7 @@ def latest_checkpoint(folder: str | Path) -> str | None:
     files.sort(key=lambda path: path.stat().st_mtime, reverse=True)
     pointer = folder / POINTER
     if pointer.is_file():
-        newest = folder / Path(pointer.read_text().strip()).name
+        newest = folder / Path(pointer.read_text(encoding='utf-8').strip()).name
         files.sort(key=lambda path: path != newest)
     for path in files:
         if is_complete(path):

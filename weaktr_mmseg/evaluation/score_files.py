@@ -21,7 +21,7 @@ def write_scores(path: str | Path, content: dict[str, Any]) -> None:
         content: Numbers, strings, arrays, and lists and dictionaries of them.
     """
     with atomic_path(path) as temporary:
-        temporary.write_text(json.dumps(_plain(content), allow_nan=False) + '\n')
+        temporary.write_text(json.dumps(_plain(content), allow_nan=False) + '\n', encoding='utf-8')
 
 
 def read_scores(path: str | Path) -> dict[str, Any] | None:
@@ -31,7 +31,7 @@ def read_scores(path: str | Path) -> dict[str, Any] | None:
         ValueError: If the file is torn.
     """
     try:
-        content = json.loads(Path(path).read_text())
+        content = json.loads(Path(path).read_text(encoding='utf-8'))
     except FileNotFoundError:
         return None
     except ValueError as error:

@@ -39,7 +39,7 @@ class RunState:
         """
         path = Path(folder) / STATE_FILE
         try:
-            content = json.loads(path.read_text())
+            content = json.loads(path.read_text(encoding='utf-8'))
             version, stages = content['version'], content['stages']
             valid = version == VERSION and all('inputs' in stage for stage in stages.values())
         except FileNotFoundError:

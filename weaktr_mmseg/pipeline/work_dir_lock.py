@@ -59,7 +59,7 @@ class WorkDirLock:
 
     def _refuse_if_held(self) -> None:
         try:
-            holder = json.loads(self.path.read_text())
+            holder = json.loads(self.path.read_text(encoding='utf-8'))
             host, pid, since = holder['host'], int(holder['pid']), holder['since']
         except FileNotFoundError:
             return
@@ -87,7 +87,7 @@ class WorkDirLock:
             since=time.strftime('%Y-%m-%d %H:%M:%S'),
         )
         draft = self.path.with_name(f'.{LOCK_FILE}.{secrets.token_hex(4)}.json')
-        draft.write_text(json.dumps(holder) + '\n')
+        draft.write_text(json.dumps(holder) + '\n', encoding='utf-8')
         try:
             os.link(draft, self.path)
         except FileExistsError:
@@ -130,7 +130,7 @@ def _start_time(pid: int) -> int | None:
         nothing.
     """
     try:
-        stat = Path(f'/proc/{pid}/stat').read_text()
+        stat = Path(f'/proc/{pid}/stat').read_text(encoding='utf-8')
     except OSError:
         return None
     state, *numbers = stat.rpartition(')')[2].split()

@@ -3,13 +3,17 @@
 from __future__ import annotations
 
 import io
+import logging
+from functools import cache
 from pathlib import Path
 
 import numpy as np
+from mmengine.logging import print_log
 from PIL import Image, ImageOps, UnidentifiedImageError
 
 from .files import UNREADABLE
 
+_STACKS = ('TIFF', 'GIF')  # the second picture of a phone's JPEG is a preview
 _SIXTEEN_BIT = ('I;16', 'I;16B', 'I;16L', 'I;16N', 'I')
 
 
@@ -37,14 +41,28 @@ def decode_image(data: bytes, name: str) -> np.ndarray:
     """
     try:
         with Image.open(io.BytesIO(data)) as image:
+            if image.format in _STACKS and (pages := getattr(image, 'n_frames', 1)) > 1:
+                _tell_pages(name, pages)
             image.load()
             ImageOps.exif_transpose(image, in_place=True)
             return np.asarray(_to_rgb(image))
     except UnidentifiedImageError as error:  # its message has the address of a buffer
         what = 'no image, or of a type that Pillow does not read' if data else 'the file is empty'
         raise ValueError(f'cannot read image {name}: {what}') from error
+    except Image.DecompressionBombError as error:
+        raise ValueError(
+            f'cannot read image {name}: more than {2 * (Image.MAX_IMAGE_PIXELS or 0):,} pixels; '
+            'cut it into tiles, or set PIL.Image.MAX_IMAGE_PIXELS in a module of custom_imports'
+        ) from error
     except UNREADABLE as error:
         raise ValueError(f'cannot read image {name}: {error}') from error
+
+
+@cache
+def _tell_pages(name: str, pages: int) -> None:
+    """Says once of a file that most of it is left out."""
+    message = f'{name} has {pages} pages, of which the first one is read; save each as a file'
+    print_log(message, 'current', logging.WARNING)
 
 
 def _to_rgb(image: Image.Image) -> Image.Image:

@@ -40,7 +40,7 @@ def pipeline_figure(cfg: Config, work_dir: str | Path, count: int = 4, seed: int
     summary_file = work_dir / 'summary.json'
     if not summary_file.is_file():
         raise FileNotFoundError(f'{summary_file}: expected the output of a finished pipeline')
-    summary = json.loads(summary_file.read_text())
+    summary = json.loads(summary_file.read_text(encoding='utf-8'))
     init_default_scope('mmseg')
     cam_model = MODELS.build(cfg.cam_stage.model).eval()
     load_checkpoint(cam_model, _checkpoint(work_dir, summary, 'cam'), map_location='cpu')

@@ -155,7 +155,9 @@ def _recorded_threshold(folders: Sequence[Path]) -> float | None:
     """Threshold in the ``summary.json`` of the run that a checkpoint lies in."""
     for folder in folders[:2]:
         try:
-            summary: dict[str, Any] = json.loads((folder / 'summary.json').read_text())
+            summary: dict[str, Any] = json.loads(
+                (folder / 'summary.json').read_text(encoding='utf-8')
+            )
             return float(summary['threshold']['value'])
         except (OSError, ValueError, KeyError, TypeError):
             continue

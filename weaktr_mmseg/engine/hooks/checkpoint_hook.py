@@ -35,6 +35,8 @@ class WeakTrCheckpointHook(CheckpointHook):
     keep_ckpt_ids: deque[int]
     rule_map = dict(greater=ge, less=le)
 
+    interval: int | None
+
     def __init__(
         self, interval: int | None = -1, *args: Any, backend_args: dict | None = None, **kwargs: Any
     ) -> None:

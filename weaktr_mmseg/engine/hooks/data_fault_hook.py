@@ -45,7 +45,7 @@ class WeakTrDataFaultHook(Hook):
         if getattr(dataset, 'on_fault', None) != SKIP or not is_main_process():
             return
         path = Path(runner.work_dir) / REPORT
-        report = json.loads(path.read_text()) if path.is_file() else {}
+        report = json.loads(path.read_text(encoding='utf-8')) if path.is_file() else {}
         entry = dict(used=len(dataset), skipped=len(dataset.faults), faults=dataset.faults)
         key = f'{loader} {dataset.ann_file}'.strip()
         if report.get(key) == entry:
