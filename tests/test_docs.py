@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import importlib.util
 import re
+import subprocess
+import sys
 from pathlib import Path
 from urllib.parse import unquote
 
@@ -16,6 +18,7 @@ ROOT = Path(__file__).parents[1]
 PAGES = sorted([*ROOT.glob('*.md'), *ROOT.glob('docs/**/*.md'), *ROOT.glob('tests/data/**/*.md')])
 LINK = re.compile(r'(?<!`)!?\[[^\]\n]*\]\(([^)\s]+)\)')
 FILE = re.compile(r'(?<![\w/.-])((?:tools|configs)/[\w/.-]+\.(?:py|sh))')
+COMMAND = re.compile(r'(?:tools/|-m weaktr_mmseg )(\w+)(?:\.py)? ([^`|&#\n]*)')
 CODE = re.compile(r'```.*?```|`[^`\n]*`', re.DOTALL)
 
 
@@ -58,10 +61,11 @@ def test_every_key_of_a_pipeline_is_documented():
 
 def test_every_key_that_the_pipeline_reads_is_documented():
     page = (ROOT / 'docs/configuration.md').read_text()
-    for source in (ROOT / 'weaktr_mmseg/engine').rglob('*.py'):
-        read = re.findall(r"pseudo_labels\.get\('(\w+)'|options\.get\('(\w+)'", source.read_text())
-        for key in (name for names in read for name in names if name):
-            assert f'`{key}`' in page, f'{source.name}: {key}'
+    sources = (file.read_text() for file in (ROOT / 'weaktr_mmseg/pipeline').rglob('*.py'))
+    pattern = re.compile(r"(?:pseudo_labels|options)(?:\.get\(|\[)'(\w+)'")
+    keys = {key for source in sources for key in pattern.findall(source)}
+    assert {'score_split', 'workers', 'retrain'} <= keys
+    assert not {key for key in keys if f'`{key}`' not in page}
 
 
 def test_files_that_the_docs_name_exist():
@@ -70,6 +74,29 @@ def test_files_that_the_docs_name_exist():
             r'(?<![\w/.-])((?:tools|configs)/[\w/.-]+\.(?:py|sh))', page.read_text()
         ):
             assert (ROOT / name).is_file(), f'{page.relative_to(ROOT)} names {name}'
+
+
+def options_of_tools() -> dict[str, set[str]]:
+    """Options that the pages give each tool, ``python tools/NAME.py ... --option``."""
+    found: dict[str, set[str]] = {}
+    for page in PAGES:
+        text = page.read_text().replace('\\\n', ' ')
+        for name, rest in COMMAND.findall(text):
+            if (ROOT / f'tools/{name}.py').is_file():
+                found.setdefault(name, set()).update(re.findall(r'(?<!\S)--[\w-]+', rest))
+    return {name: options for name, options in found.items() if options}
+
+
+def test_pages_use_options_of_most_tools():
+    assert len(options_of_tools()) > 10
+
+
+@pytest.mark.parametrize(('name', 'options'), sorted(options_of_tools().items()))
+def test_options_that_the_pages_give_a_tool_exist(name, options):
+    command = [sys.executable, str(ROOT / f'tools/{name}.py'), '--help']
+    usage = subprocess.run(command, capture_output=True, text=True, check=True).stdout
+    known = set(re.findall(r'--[\w-]+', usage))
+    assert options <= known, sorted(options - known)
 
 
 def test_formulas_become_mathml():
