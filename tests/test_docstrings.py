@@ -6,6 +6,7 @@ import ast
 import doctest
 import importlib
 import pkgutil
+import re
 from pathlib import Path
 
 import pytest
@@ -50,6 +51,8 @@ IMPERATIVES = """
     Select Separate Set Show Sort Split Take Tell Train Turn Update Upsample Use Validate Wait Warn
     Write Yield
 """
+SECTION = re.compile(r'^(?:Args|Attributes|Raises):\n((?:    .*\n?|\n)+)', re.M)
+NAMES = ('bool', 'float', 'mmcv', 'mmengine', 'mmpretrain')  # that may begin an entry
 ROOT = Path(__file__).parents[1]
 
 
@@ -92,3 +95,20 @@ def test_first_lines_are_in_the_third_person(folder):
                 if first in IMPERATIVES.split():
                     found.append(f'{file.relative_to(ROOT)}: {node.name}: {first}')
     assert files and not found, 'expected "Reads ...", not "Read ...":\n' + '\n'.join(found)
+
+
+@pytest.mark.parametrize('folder', ['weaktr_mmseg', 'tools'])
+def test_entries_begin_with_a_capital(folder):
+    found, entries = [], 0
+    for file in sorted((ROOT / folder).rglob('*.py')):
+        for node in ast.walk(ast.parse(file.read_text())):
+            if isinstance(node, (ast.ClassDef, ast.FunctionDef)):
+                for section in SECTION.findall(ast.get_docstring(node) or ''):
+                    texts = re.findall(r'^    \S[^:\n]*: (\w+)', section, re.M)
+                    entries += len(texts)
+                    found += [
+                        f'{file.relative_to(ROOT)}: {node.name}: {text}'
+                        for text in texts
+                        if text.isalpha() and text.islower() and text not in NAMES
+                    ]
+    assert entries and not found, '\n'.join(found)

@@ -56,7 +56,7 @@ def replace_folder(config: str, checkpoint: str | None) -> None:
 
     Args:
         config: The folder, or a config, which is left alone if it comes with
-        checkpoint: weights.
+        checkpoint: Weights.
     """
     if checkpoint is not None:
         return

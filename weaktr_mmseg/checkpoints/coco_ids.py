@@ -17,9 +17,9 @@ def select_rows(tensor: Tensor, dim: int, original: int) -> Tensor:
     """Keeps the entries of the classes that COCO uses.
 
     Args:
-        tensor: parameter with one entry per class along ``dim``.
-        dim: the dimension of the classes; entries behind the classes are kept.
-        original: number of classes by original ids: 90, or 91 with the background first.
+        tensor: Parameter with one entry per class along ``dim``.
+        dim: The dimension of the classes; entries behind the classes are kept.
+        original: Number of classes by original ids: 90, or 91 with the background first.
 
     Returns:
         The parameter with 80 (81) entries in place of the first ``original``.
@@ -32,10 +32,10 @@ def scatter_rows(tensor: Tensor, dim: int, original: int, fill: float = 0.0) -> 
     """Puts the entries of contiguous classes where the original ids have them.
 
     Args:
-        tensor: parameter with one entry per class along ``dim``.
-        dim: the dimension of the classes; entries behind the classes are kept.
-        original: number of classes by original ids: 90, or 91 with the background first.
-        fill: value of the entries of unused ids.
+        tensor: Parameter with one entry per class along ``dim``.
+        dim: The dimension of the classes; entries behind the classes are kept.
+        original: Number of classes by original ids: 90, or 91 with the background first.
+        fill: Value of the entries of unused ids.
 
     Returns:
         The parameter with ``original`` entries in place of the first 80 (81).
@@ -54,8 +54,8 @@ def to_contiguous(state: Mapping[str, Tensor], class_dims: Mapping[str, int]) ->
     in stage 2, in the normalisation over classes, so that outputs agree closely, not exactly.
 
     Args:
-        state: parameters by name.
-        class_dims: dimension of the classes of every parameter that has one. The first of them
+        state: Parameters by name.
+        class_dims: Dimension of the classes of every parameter that has one. The first of them
             has nothing but classes along it and tells their number.
 
     Returns:
@@ -74,8 +74,8 @@ def to_original(state: Mapping[str, Tensor], class_dims: Mapping[str, int]) -> S
     """Converts a state dict from 80 (81) to 90 (91) classes; others are returned unchanged.
 
     Args:
-        state: parameters by name.
-        class_dims: as for :func:`to_contiguous`.
+        state: Parameters by name.
+        class_dims: As for :func:`to_contiguous`.
 
     Returns:
         The state dict with original ids. Unused ids are 0, their biases very negative.

@@ -23,7 +23,7 @@ def import_cam(state: Mapping[str, Tensor], keep_coco_rows: bool = False) -> Sta
         Parameters of ``WeakTrCAMSegmentor``.
 
     Raises:
-        UnknownLayoutError: a parameter is missing or unknown.
+        UnknownLayoutError: If a parameter is missing or unknown.
     """
     converted = CAM_STAGE.rename(state)
     return converted if keep_coco_rows else to_contiguous(converted, CAM_CLASS_DIMS)
@@ -35,13 +35,13 @@ def export_cam(state: Mapping[str, Tensor]) -> StateDict:
     The authors' network has a final norm that it does not use; it is written as the identity.
 
     Args:
-        state: parameters of ``WeakTrCAMSegmentor``.
+        state: Parameters of ``WeakTrCAMSegmentor``.
 
     Returns:
         Parameters by the authors' names.
 
     Raises:
-        UnknownLayoutError: a parameter is missing or unknown.
+        UnknownLayoutError: If a parameter is missing or unknown.
     """
     exported = CAM_STAGE.inverse().rename(to_original(state, CAM_CLASS_DIMS))
     width = exported['cls_token'].size(2)

@@ -30,8 +30,8 @@ def import_segmenter(state: Mapping[str, Tensor], keep_coco_rows: bool = False) 
         Parameters of mmseg's ``EncoderDecoder`` with our decode head.
 
     Raises:
-        UnknownLayoutError: a parameter is missing or unknown.
-        ValueError: rotary tables of EVA-02 are not those that the encoder computes.
+        UnknownLayoutError: If a parameter is missing or unknown.
+        ValueError: If rotary tables of EVA-02 are not those that the encoder computes.
     """
     decoder, encoder = _split(state, 'decoder.')
     converted = rename_encoder(encoder, 'encoder.')
@@ -45,13 +45,13 @@ def export_segmenter(state: Mapping[str, Tensor]) -> StateDict:
     """Converts our segmentation checkpoint to the authors' layout; 81 COCO classes become 91.
 
     Args:
-        state: parameters of ``EncoderDecoder`` with our decode head.
+        state: Parameters of ``EncoderDecoder`` with our decode head.
 
     Returns:
         Parameters by the authors' names, rotary tables of EVA-02 included.
 
     Raises:
-        UnknownLayoutError: a parameter is missing or unknown.
+        UnknownLayoutError: If a parameter is missing or unknown.
     """
     decoder, encoder = _split(to_original(state, SEGMENTER_CLASS_DIMS), 'decode_head.')
     table = encoder_table(encoder, 'backbone.').prefixed('encoder.', 'backbone.')

@@ -44,7 +44,7 @@ class NameTable:
 
     Attributes:
         pairs: (their name, our name) of every parameter.
-        unused: patterns of their names that carry nothing we need, such as ImageNet classifiers.
+        unused: Patterns of their names that carry nothing we need, such as ImageNet classifiers.
     """
 
     pairs: tuple[tuple[str, str], ...]

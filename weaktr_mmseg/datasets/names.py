@@ -22,7 +22,7 @@ def clean_label(text: str) -> str:
     Accents are composed (NFC), characters without a glyph go, and runs of white space, the
     non-breaking one included, become one space.
 
-    Example:
+    Examples:
         >>> clean_label('\\ufeff traffic\\u00a0 light\\u200b')
         'traffic light'
     """
@@ -36,7 +36,7 @@ def clean_path(text: str) -> str:
     decomposed), and characters that nobody sees go, so that a list written on one system matches
     the files on another.
 
-    Example:
+    Examples:
         >>> clean_path('.\\\\garden\\\\001.jpg ')
         'garden/001.jpg'
     """

@@ -23,11 +23,11 @@ def refuse_other_stage(model: nn.Module, names: Iterable[str]) -> None:
     """Refuses a checkpoint of the CAM stage for a segmentor, and the other way round.
 
     Args:
-        model: the model that is to be loaded.
-        names: parameters in the checkpoint.
+        model: The model that is to be loaded.
+        names: Parameters in the checkpoint.
 
     Raises:
-        WeakTrInputError: if they are of the other head than that of the model.
+        WeakTrInputError: If they are of the other head than that of the model.
     """
     present = {name.partition('.')[0] for name in names}
     wanted = next((head for head in HEADS if hasattr(model, head)), None)
@@ -42,7 +42,7 @@ def guard_layout(model: nn.Module) -> None:
     """Makes a whole model refuse checkpoints with the authors' parameter names.
 
     Args:
-        model: the model, not a part of it: a part is shown its own parameters only.
+        model: The model, not a part of it: a part is shown its own parameters only.
     """
     model._register_load_state_dict_pre_hook(_refuse_authors_names)
 
@@ -51,9 +51,9 @@ def guard_class_ids(module: nn.Module, name: str, dim: int) -> None:
     """Makes a module refuse checkpoints with another number of classes.
 
     Args:
-        module: the module that has a parameter with one entry per class.
-        name: that parameter.
-        dim: the dimension of the classes.
+        module: The module that has a parameter with one entry per class.
+        name: That parameter.
+        dim: The dimension of the classes.
     """
     classes = module.get_parameter(name).size(dim)
     module._register_load_state_dict_pre_hook(partial(_refuse_other_classes, name, dim, classes))

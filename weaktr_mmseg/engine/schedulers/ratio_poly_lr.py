@@ -17,8 +17,8 @@ class WeakTrPolyLR(PolyLR):
     is done one step early.
 
     Args:
-        optimizer: optimizer or wrapper.
-        eta_min_ratio: final learning rate as a share of the initial one.
+        optimizer: Optimizer or wrapper.
+        eta_min_ratio: Final learning rate as a share of the initial one.
         **kwargs: ``power``, ``begin``, ``end``, ``last_step``, ``by_epoch``, ``verbose`` as in
             mmengine; ``end`` is needed.
     """

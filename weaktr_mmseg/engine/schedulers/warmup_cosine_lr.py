@@ -25,15 +25,15 @@ class WeakTrWarmupCosineLR(_ParamScheduler):
     mmengine's schedulers multiply the current value and cannot enter a cosine half-way.
 
     Args:
-        optimizer: optimizer or wrapper.
-        total_steps: length of the cosine.
-        warmup_steps: length of the warm-up.
-        warmup_lr: learning rate at its start.
-        eta_min: learning rate at the end of the cosine.
+        optimizer: Optimizer or wrapper.
+        total_steps: Length of the cosine.
+        warmup_steps: Length of the warm-up.
+        warmup_lr: Learning rate at its start.
+        eta_min: Learning rate at the end of the cosine.
         **kwargs: ``begin``, ``end``, ``last_step``, ``by_epoch``, ``verbose`` as in mmengine.
 
     Raises:
-        WeakTrInputError: the warm-up is not shorter than the cosine.
+        WeakTrInputError: If the warm-up is not shorter than the cosine.
     """
 
     def __init__(

@@ -23,9 +23,9 @@ def rotary_angles(grid: tuple[int, int], head_dims: int, theta: float = 10000.0)
     arXiv 2303.11331.
 
     Args:
-        grid: number of patches (h, w).
-        head_dims: width of an attention head, a multiple of 4.
-        theta: base of the geometric series of frequencies.
+        grid: Number of patches (h, w).
+        head_dims: Width of an attention head, a multiple of 4.
+        theta: Base of the geometric series of frequencies.
 
     Returns:
         Angles in radians, (h * w, head_dims), float32, on the CPU.
@@ -49,7 +49,7 @@ class RotaryEmbedding(nn.Module):
     checkpoint.
 
     Args:
-        head_dims: width of an attention head, a multiple of 4.
+        head_dims: Width of an attention head, a multiple of 4.
     """
 
     def __init__(self, head_dims: int) -> None:
@@ -63,8 +63,8 @@ class RotaryEmbedding(nn.Module):
         """Rotates patch tokens.
 
         Args:
-            tokens: queries or keys of the patches, (B, H, h * w, head_dims).
-            grid: number of patches (h, w).
+            tokens: Queries or keys of the patches, (B, H, h * w, head_dims).
+            grid: Number of patches (h, w).
 
         Returns:
             The rotated tokens in the shape and dtype of ``tokens``.
@@ -84,10 +84,10 @@ class RotaryAttention(AttentionWithRoPE):
     its product with the queries depend on the position.
 
     Args:
-        embed_dims: width E of the tokens.
-        num_heads: number of heads.
-        rope: rotation applied to all tokens but the first, the class token.
-        **kwargs: see :class:`mmpretrain.models.backbones.vit_eva02.AttentionWithRoPE`.
+        embed_dims: Width E of the tokens.
+        num_heads: Number of heads.
+        rope: Rotation applied to all tokens but the first, the class token.
+        **kwargs: See :class:`mmpretrain.models.backbones.vit_eva02.AttentionWithRoPE`.
     """
 
     def __init__(
@@ -101,8 +101,8 @@ class RotaryAttention(AttentionWithRoPE):
         """Attends.
 
         Args:
-            x: the class token followed by the patches, (B, 1 + h * w, E).
-            patch_resolution: number of patches (h, w).
+            x: The class token followed by the patches, (B, 1 + h * w, E).
+            patch_resolution: Number of patches (h, w).
 
         Returns:
             Updated tokens, (B, 1 + h * w, E).

@@ -18,9 +18,9 @@ class WeakTrEVA02(ViTEVA02):
     width of a head instead of the pre-training grid, and gives keys a bias.
 
     Args:
-        attn_drop_rate: dropout rate of the attention weights.
-        proj_drop_rate: dropout rate of the attention output.
-        **kwargs: see :class:`mmpretrain.models.ViTEVA02`, without ``qkv_bias`` and
+        attn_drop_rate: Dropout rate of the attention weights.
+        proj_drop_rate: Dropout rate of the attention output.
+        **kwargs: See :class:`mmpretrain.models.ViTEVA02`, without ``qkv_bias`` and
             ``with_cls_token``.
     """
 

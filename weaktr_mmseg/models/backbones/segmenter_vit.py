@@ -37,7 +37,7 @@ class WeakTrSegmenterViT(VisionTransformer):
     """mmpretrain's ``VisionTransformer``, its parameters and its results, at less time and memory.
 
     Args:
-        **kwargs: see :class:`mmpretrain.models.VisionTransformer`.
+        **kwargs: See :class:`mmpretrain.models.VisionTransformer`.
     """
 
     layers: ModuleList

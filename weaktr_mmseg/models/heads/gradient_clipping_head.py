@@ -174,8 +174,8 @@ class WeakTrGradientClippingHead(SegmenterMaskTransformerHead):
         Unlike the parent it upsamples once and does not wait for an accelerator.
 
         Args:
-            seg_logits: logits of the patches, (B, K, h, w).
-            batch_data_samples: samples with ``gt_sem_seg.data`` of shape (1, H, W).
+            seg_logits: Logits of the patches, (B, K, h, w).
+            batch_data_samples: Samples with ``gt_sem_seg.data`` of shape (1, H, W).
 
         Returns:
             The losses by name, ``acc_seg`` (percent of the labelled pixels), and ``clipped_share``
@@ -200,7 +200,7 @@ class WeakTrGradientClippingHead(SegmenterMaskTransformerHead):
         """Brings the logits of the patches to the size of the network's input.
 
         Args:
-            seg_logits: logits of the patches, (B, K, h, w).
+            seg_logits: Logits of the patches, (B, K, h, w).
             batch_img_metas: ``pad_shape`` or, in sliding windows, ``img_shape`` gives (H, W).
 
         Returns:
@@ -215,8 +215,8 @@ class WeakTrGradientClippingHead(SegmenterMaskTransformerHead):
         """Upsamples the logits of the patches bilinearly and cuts off the padding.
 
         Args:
-            seg_logits: logits of the patches, (B, K, h, w).
-            size: height and width of the image in pixels.
+            seg_logits: Logits of the patches, (B, K, h, w).
+            size: Height and width of the image in pixels.
 
         Returns:
             Logits of the pixels, (B, K, *size).

@@ -16,9 +16,9 @@ class GradientClipping(NamedTuple):
     """Result of :func:`gradient_clipping_loss`.
 
     Attributes:
-        loss: mean of ``pixel_loss``, a scalar with gradient.
-        pixel_loss: clipped loss of every pixel, (B, H, W), with gradient.
-        clipped_share: detached scalar in [0, 1], the share of all pixels, ignored ones
+        loss: Mean of ``pixel_loss``, a scalar with gradient.
+        pixel_loss: Clipped loss of every pixel, (B, H, W), with gradient.
+        clipped_share: Detached scalar in [0, 1], the share of all pixels, ignored ones
             included, that were clipped and hence give no gradient.
     """
 
@@ -47,19 +47,19 @@ def gradient_clipping_loss(
     Source: Zhu et al., "WeakTr", arXiv 2304.01184, section on the gradient clipping decoder.
 
     Args:
-        pixel_loss: non-negative loss of every pixel, (B, H, W), floating point; 0 where ignored.
-        patch_size: side of a square in pixels.
-        start: mean loss at or below which clipping sets in.
-        average: averages a vector over the parts of a batch that is divided over processes; not
+        pixel_loss: Non-negative loss of every pixel, (B, H, W), floating point; 0 where ignored.
+        patch_size: Side of a square in pixels.
+        start: Mean loss at or below which clipping sets in.
+        average: Averages a vector over the parts of a batch that is divided over processes; not
             called for groups.
-        images_per_group: consecutive images that share their mean and squares; None for the whole
+        images_per_group: Consecutive images that share their mean and squares; None for the whole
             batch.
 
     Returns:
         The mean clipped loss, the clipped loss of every pixel and the share of clipped pixels.
 
     Raises:
-        ValueError: ``pixel_loss`` is not of shape (B, H, W), or ``patch_size`` is below 1.
+        ValueError: If ``pixel_loss`` is not of shape (B, H, W), or ``patch_size`` is below 1.
 
     Examples:
         >>> pixel_loss = torch.tensor([[[0.1, 0.1, 0.1, 0.9]]], requires_grad=True)
@@ -124,20 +124,20 @@ class WeakTrGradientClippingLoss(nn.Module):
     alone, on any number of processes: the published COCO runs had one image on each of four.
 
     Args:
-        patch_size: side in pixels of the squares that have a threshold each.
-        start: mean cross entropy at or below which clipping sets in.
-        loss_weight: factor of the result; the thresholds do not depend on it.
-        loss_name: key of the loss in the head's dictionary; only keys that contain ``loss`` are
+        patch_size: Side in pixels of the squares that have a threshold each.
+        start: Mean cross entropy at or below which clipping sets in.
+        loss_weight: Factor of the result; the thresholds do not depend on it.
+        loss_name: Key of the loss in the head's dictionary; only keys that contain ``loss`` are
             differentiated.
-        images_per_group: images that share their mean and squares, None for the whole batch. Groups
+        images_per_group: Images that share their mean and squares, None for the whole batch. Groups
             of several images do not cross processes, so that their members depend on the number of
             processes.
 
     Raises:
-        ValueError: ``images_per_group`` is below 1.
+        ValueError: If ``images_per_group`` is below 1.
 
     Attributes:
-        clipped_share: share of the pixels clipped by the latest call, a detached scalar in
+        clipped_share: Share of the pixels clipped by the latest call, a detached scalar in
             [0, 1]; None before the first call.
 
     Examples:
@@ -178,10 +178,10 @@ class WeakTrGradientClippingLoss(nn.Module):
         """Computes the clipped cross entropy.
 
         Args:
-            cls_score: logits, (B, K, H, W).
-            label: class ids, (B, H, W), int64.
-            weight: pixel weights of a sampler; not supported, must be None.
-            ignore_index: label of the pixels without a class.
+            cls_score: Logits, (B, K, H, W).
+            label: Class ids, (B, H, W), int64.
+            weight: Pixel weights of a sampler; not supported, must be None.
+            ignore_index: Label of the pixels without a class.
 
         Returns:
             A scalar.

@@ -63,10 +63,10 @@ class WeakTrSegmentor(EncoderDecoder):
       of encoder and head in prediction. Everything after them is in float32.
 
     Args:
-        **kwargs: see :class:`mmseg.models.EncoderDecoder`.
+        **kwargs: See :class:`mmseg.models.EncoderDecoder`.
 
     Raises:
-        WeakTrInputError: when parameters with the authors' names are loaded, or ``refine`` is no
+        WeakTrInputError: When parameters with the authors' names are loaded, or ``refine`` is no
             refinement.
     """
 
