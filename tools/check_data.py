@@ -15,6 +15,7 @@ import argparse
 import json
 import os
 import sys
+from contextlib import redirect_stdout
 
 from command_line import add_cfg_options, new_parser, run
 
@@ -46,7 +47,8 @@ def main(args: argparse.Namespace) -> int:
     fault = None
     if 'runner_type' in cfg and 'data set' not in {problem.check for problem in report.errors}:
         try:
-            check_pipeline(cfg, chosen_stages(cfg.pipeline))
+            with redirect_stdout(sys.stderr):  # what data sets log is no part of the report
+                check_pipeline(cfg, chosen_stages(cfg.pipeline))
         except WeakTrInputError as error:
             fault = error
     if fault and args.json:

@@ -183,7 +183,7 @@ def test_empty_split_is_refused_before_training(tiny_config, finished, tmp_path)
     split = tmp_path / 'empty.txt'
     split.write_text('')
     cfg.train_dataloader.dataset.ann_file = str(split)
-    with pytest.raises(WeakTrInputError, match=r'^split file is empty: \S+empty\.txt$'):
+    with pytest.raises(WeakTrInputError, match=r'^split: split file is empty: \S+empty\.txt$'):
         WeakTrRunner.from_cfg(cfg).train()
 
 
