@@ -112,9 +112,8 @@ def match_ticks(names: Iterable[str], ticks: Mapping[str, Tick]) -> dict[str, Ti
     """
     names = list(names)
     known = {_stem(name): name for name in names} | {name: name for name in names}
-    found = {known.get(name) or known.get(_stem(name)): tick for name, tick in ticks.items()}
-    found.pop(None, None)
-    return found
+    meant = ((known.get(name) or known.get(_stem(name)), tick) for name, tick in ticks.items())
+    return {name: tick for name, tick in meant if name is not None}
 
 
 def _stem(name: str) -> str:
