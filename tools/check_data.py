@@ -16,6 +16,7 @@ import json
 import os
 import sys
 from contextlib import redirect_stdout
+from typing import Any
 
 from command_line import add_cfg_options, new_parser, run
 
@@ -33,6 +34,20 @@ def parse_args() -> argparse.Namespace:
 
 def main(args: argparse.Namespace) -> int:
     """Checks and prints the report."""
+    with redirect_stdout(sys.stderr):  # what the frameworks log is no part of the report
+        report, fault = check(args)
+    print(json.dumps(report.to_dict(), indent=1) if args.json else report.to_text(), flush=True)
+    if fault:
+        raise fault
+    return 1 if report.errors else 0
+
+
+def check(args: argparse.Namespace) -> tuple[Any, Exception | None]:
+    """Checks data and config.
+
+    Returns:
+        The report on the data, and what is wrong with the config of a pipeline besides.
+    """
     from weaktr_mmseg.data_check import check_data
     from weaktr_mmseg.pipeline.preflight import check_pipeline
     from weaktr_mmseg.pipeline.stage import chosen_stages
@@ -44,19 +59,15 @@ def main(args: argparse.Namespace) -> int:
     if cfg.get('cam_stage') is not None:
         cfg = resolve_pipeline(cfg)
     report = check_data(cfg, pixels=not args.quick, workers=args.workers)
-    fault = None
-    if 'runner_type' in cfg and 'data set' not in {problem.check for problem in report.errors}:
-        try:
-            with redirect_stdout(sys.stderr):  # what data sets log is no part of the report
-                check_pipeline(cfg, chosen_stages(cfg.pipeline))
-        except WeakTrInputError as error:
-            fault = error
-    if fault and args.json:
-        report.error('config', args.config, fault)
-    print(json.dumps(report.to_dict(), indent=1) if args.json else report.to_text(), flush=True)
-    if fault:
-        raise fault
-    return 1 if report.errors else 0
+    if 'runner_type' not in cfg or 'data set' in {problem.check for problem in report.errors}:
+        return report, None
+    try:
+        check_pipeline(cfg, chosen_stages(cfg.pipeline))
+    except WeakTrInputError as error:
+        if args.json:
+            report.error('config', args.config, error)
+        return report, error
+    return report, None
 
 
 if __name__ == '__main__':

@@ -4,6 +4,9 @@ from __future__ import annotations
 
 import builtins
 import json
+import os
+import subprocess
+import sys
 from pathlib import Path
 
 import numpy as np
@@ -164,3 +167,15 @@ def test_custom_data_with_the_encoder_of_the_paper(tmp_path, monkeypatch):
     for stage in (cfg, cfg.cam_stage):
         assert stage.model.backbone.init_cfg.checkpoint == 'deit-s'
         assert not stage.model.backbone.get('layer_scale_init_value')
+
+
+def test_the_checkers_json_stands_alone_on_stdout(tmp_path):
+    """Also where the frameworks log how they read the config and the split that is scored."""
+    make_folder(tmp_path, num_classes=2, masks=True)
+    environment = {**os.environ, 'WEAKTR_DATA': str(tmp_path), 'PYTHONPATH': str(CONFIGS.parent)}
+    tool = CONFIGS.parent / 'tools/check_data.py'
+    command = [sys.executable, str(tool), str(CONFIGS / 'weaktr_custom.py'), '--quick', '--json']
+    done = subprocess.run(command, capture_output=True, text=True, env=environment)
+    report = json.loads(done.stdout)
+    assert report['datasets'], done.stderr
+    assert 'have a mask' in done.stderr
