@@ -108,7 +108,7 @@ def test_fusion_and_losses_from_outside_train(cfg, tmp_path):
 
 @pytest.mark.parametrize('kind', ['fine', 'attended', 'coarse'])
 def test_map_of_the_labels(cfg, kind):
-    cfg.model.test_cfg.map = kind
+    cfg.model.test_cfg.update(map=kind, precision='float32')  # as what it is compared with
     runner = Runner.from_cfg(cfg)
     model = runner.model.eval()
     batch = next(iter(runner.build_dataloader(cfg.test_dataloader)))
