@@ -19,4 +19,5 @@ model = dict(
                 activation='sigmoid',
                 attended=False,
                 contrast_classes=False)
-        ]))
+        ]),
+    test_cfg=dict(precision='auto'))

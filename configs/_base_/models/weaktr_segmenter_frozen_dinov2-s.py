@@ -27,4 +27,4 @@ model = dict(
         num_classes=num_classes,
         loss_decode=dict(type='CrossEntropyLoss')),
     train_cfg=dict(),
-    test_cfg=dict(mode='whole'))
+    test_cfg=dict(mode='whole', precision='auto'))
