@@ -142,6 +142,7 @@ def test_refuses_empty_groups():
 
 def _loss_on_a_share(rank, processes, store, group, results):
     """One of several processes: loss and gradient of its images, averaged as DDP does."""
+    torch.set_num_threads(1)  # a forked process has none of its parent's OpenMP threads
     torch.distributed.init_process_group(
         'gloo', init_method=f'file://{store}', rank=rank, world_size=processes
     )
