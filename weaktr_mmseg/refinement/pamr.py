@@ -28,7 +28,7 @@ class PAMRRefiner(Refiner):
     included. The paper divides by the variance, which makes the result depend on the unit of the
     intensities; a share of the deviation does not.
 
-    Registered as ``PAMR``. It reaches less far than a CRF and takes less time.
+    Registered as ``PAMR``. It reaches less far than a CRF.
 
     Args:
         iterations: Number of iterations.
