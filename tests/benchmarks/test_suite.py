@@ -3,6 +3,7 @@ from __future__ import annotations
 import json
 import sys
 from pathlib import Path
+from types import SimpleNamespace
 
 import numpy as np
 import pytest
@@ -21,6 +22,7 @@ from suite.measure import measure
 from suite.plain_cam import plain_forward
 from suite.plain_tta import plain_scores
 from suite.report import table, write_json
+from suite.step_cases import LEAVES, leaf, train_step
 
 CONFIGS = Path(__file__).parents[2] / 'configs'
 CPU = torch.device('cpu')
@@ -87,6 +89,38 @@ def test_plain_evaluation_computes_the_same_scores():
 
     plain = plain_scores(model.module, photo, cfg.tta_ratios, 52, window=48, stride=32)
     torch.testing.assert_close(plain, scores, rtol=0, atol=1e-4)
+
+
+@pytest.mark.parametrize('name', LEAVES)
+def test_steps_train_every_parameter_of_their_leaf(monkeypatch, name):
+    cfg = leaf(name)
+    small = dict(embed_dims=32, num_layers=2, num_heads=2, feedforward_channels=64)
+    patch = cfg.model.backbone.patch_size if 'patch_size' in cfg.model.backbone else 16
+    cfg.model.backbone.update(arch=small, img_size=2 * patch)
+    if 'layer_scale_init_value' in cfg.model.backbone:
+        cfg.model.backbone.layer_scale_init_value = 1.0  # so that one step is seen behind it
+    if 'cam_head' in cfg.model:
+        cfg.model.cam_head.in_channels = 32
+        cfg.model.backbone.fusion = dict(reduction=2, feature_reduction=2)
+    else:
+        cfg.model.decode_head.update(in_channels=32, channels=32, embed_dims=32, num_heads=2)
+    built = []
+
+    def build(model):
+        built.append(MODELS.build(model))
+        return built[-1]
+
+    monkeypatch.setattr('suite.step_cases.MODELS', SimpleNamespace(build=build))
+
+    step = train_step(cfg, CPU)
+    assert not built  # so that parameters are measured as well
+    step()
+    before = [parameter.clone() for parameter in built[0].parameters()]
+    step()
+
+    assert len(built) == 1
+    changed = [(new != old).any().item() for new, old in zip(built[0].parameters(), before)]
+    assert sum(changed) > 0.9 * len(changed)
 
 
 @pytest.mark.skipif(sys.platform != 'linux', reason='memory is read from /proc')

@@ -6,7 +6,8 @@
 
 Both sides of a case live in processes of their own and are called in turn; a time is the median.
 Memory is the peak of two calls beyond models and inputs, in MB of 10^6 bytes. `demo` belongs to the
-full suite only. Exit code 0, or 2 for a bad argument.
+full suite only; `step_*`, training steps of base-size encoders, run when they are named. Exit code
+0, or 2 for a bad argument.
 """
 
 from __future__ import annotations
@@ -16,7 +17,7 @@ import sys
 from pathlib import Path
 
 import torch
-from suite import CASES
+from suite import CASES, FURTHER_CASES
 from suite.demo import run_demo
 from suite.machine import describe, floors, matmul_rate
 from suite.measure import measure
@@ -27,7 +28,7 @@ PAIRS = dict(quick=(3, 12.0), full=(11, 45.0))  # timed pairs at most, seconds f
 
 def parse_args() -> argparse.Namespace:
     """Parses the command line."""
-    names = [*(case.name for case in CASES), 'demo']
+    names = [*(case.name for case in (*CASES, *FURTHER_CASES)), 'demo']
     parser = argparse.ArgumentParser(
         description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
     )
@@ -53,8 +54,8 @@ def main() -> int:
     heading = f'{describe(device)}; float32 matrix product {rate / 1e9:.0f} GFLOP/s.'
     print(heading, flush=True)
     results = []
-    for case in CASES:
-        if args.only is None or case.name in args.only:
+    for case in (*CASES, *FURTHER_CASES):
+        if case.name in args.only if args.only else case in CASES:
             results.append(measure(case, device, *PAIRS[args.suite]))
             print(f'{case.name}: {results[-1].seconds:.3f} s', flush=True)
     if 'demo' in args.only if args.only else args.suite == 'full':
