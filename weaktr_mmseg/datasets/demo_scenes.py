@@ -7,17 +7,19 @@ import os
 import shutil
 import tempfile
 import xml.etree.ElementTree as ElementTree
+from importlib.util import find_spec
 from pathlib import Path
 from typing import NamedTuple
 
 import numpy as np
-import skimage
 from mmseg.registry import DATASETS
 from PIL import Image, ImageDraw, ImageFilter
 from tqdm import tqdm
 
+from ..utils.errors import WeakTrMissingFileError
 from ..utils.masks import write_mask
 from ..utils.progress import progress_bar
+from .faults import Fault, whole_fault
 from .image_label_dataset import ImageLabelDataset
 
 
@@ -83,7 +85,7 @@ class Scene(NamedTuple):
 
 @DATASETS.register_module()
 class WeakTrDemoDataset(ImageLabelDataset):
-    """Composed scenes in VOC layout, written below ``data_root`` when missing.
+    """Composed scenes in VOC layout, written below ``data_root`` before they are first listed.
 
     Args:
         data_root: Folder of the data set.
@@ -94,8 +96,13 @@ class WeakTrDemoDataset(ImageLabelDataset):
     METAINFO = dict(classes=CLASSES, palette=[list(colour) for colour in PALETTE])
 
     def __init__(self, data_root: str, size: dict | None = None, **kwargs) -> None:
-        write_demo(data_root, DemoSize(**(size or {})))
+        self.demo_size = DemoSize(**(size or {}))
         super().__init__(data_root=data_root, **kwargs)
+
+    def _scan(self, faults: list[Fault]) -> list[dict]:
+        with whole_fault('demo', self.data_root):
+            write_demo(self.data_root, self.demo_size)
+        return super()._scan(faults)
 
 
 def write_demo(root: str | Path, size: DemoSize | None = None) -> bool:
@@ -114,6 +121,7 @@ def write_demo(root: str | Path, size: DemoSize | None = None) -> bool:
 
     Raises:
         FileExistsError: If ``root`` holds something else, or scenes of another size.
+        WeakTrMissingFileError: If scikit-image, whose photographs are used, is not installed.
     """
     root, size = Path(root), size or DemoSize()
     stamp = dict(version=VERSION, **size._asdict())
@@ -169,7 +177,13 @@ def _write_split(
 
 def _load_photos(left: bool) -> dict[Photo, Image.Image]:
     """Half of the usable part of every photograph."""
-    folder = Path(skimage.__file__).parent / 'data'
+    package = find_spec('skimage')
+    if package is None or package.origin is None:
+        raise WeakTrMissingFileError(
+            'the demo is made of photographs of scikit-image, which is not installed: '
+            'pip install scikit-image'
+        )
+    folder = Path(package.origin).parent / 'data'
     return {
         photo: _half(folder / photo.file, photo.box, left)
         for photo in (*CLASS_PHOTOS.values(), *BACKGROUND_PHOTOS)

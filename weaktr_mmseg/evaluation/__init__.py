@@ -3,7 +3,6 @@
 from .average_precision import mean_average_precision
 from .cam_metric import WeakTrCAMMetric
 from .cam_writer import WeakTrCAMWriter
-from .coarse_counter import WeakTrCoarseCounter
 from .optional_iou_metric import OptionalIoUMetric
 from .score_writer import WeakTrScoreWriter
 
@@ -11,7 +10,6 @@ __all__ = [
     'OptionalIoUMetric',
     'WeakTrCAMMetric',
     'WeakTrCAMWriter',
-    'WeakTrCoarseCounter',
     'WeakTrScoreWriter',
     'mean_average_precision',
 ]

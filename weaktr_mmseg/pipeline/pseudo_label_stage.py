@@ -10,7 +10,7 @@ from typing import Any
 
 import torch
 from mmengine.config import Config
-from mmengine.dist import all_reduce, barrier, get_dist_info, get_world_size, is_main_process
+from mmengine.dist import all_reduce, barrier, get_dist_info, is_main_process
 from mmengine.logging import print_log
 from mmseg.registry import METRICS
 from torch.utils.data import DataLoader
@@ -141,12 +141,14 @@ def _predicts_coarse(cfg: Config) -> bool:
 
 def _predict(cfg: Config, checkpoint: str, files: PredictionFiles, folder: Path) -> Any:
     """Predicts what is missing; returns the data set."""
-    evaluator = [dict(type='WeakTrCAMWriter', folder=files.cams, config_hash=files.config_hash)]
-    if files.coarse is not None:
-        counter = dict(files._asdict(), type='WeakTrCoarseCounter', folder=files.coarse)
-        del counter['cams'], counter['coarse']
-        evaluator.insert(0, counter)  # so that a CAM file is the last of its image
-    stage = stages.cam_inference_config(cfg, checkpoint, evaluator, folder)
+    writer = dict(
+        type='WeakTrCAMWriter',
+        folder=files.cams,
+        config_hash=files.config_hash,
+        coarse_folder=files.coarse,
+        threshold=files.threshold,
+    )
+    stage = stages.cam_inference_config(cfg, checkpoint, [writer], folder)
     workers = cfg.pseudo_labels.get('workers', 0)
     stage.test_dataloader['batch_sampler'] = dict(
         type='WeakTrPendingBatchSampler', files=files._asdict(), workers=workers
@@ -159,9 +161,7 @@ def _predict(cfg: Config, checkpoint: str, files: PredictionFiles, folder: Path)
     if not pending:
         print_log(f'CAMs of all {total:,} images are there', logger='current')
         return loader.dataset
-    rule = LabelRule(0.5, **rule_options(cfg.pseudo_labels))
-    processes = max(workers, 1) * get_world_size()
-    runner.register_hook(GenerationEstimate(Path(files.cams), rule, int(pending), total, processes))
+    runner.register_hook(GenerationEstimate(Path(files.cams), int(pending), total))
     runner.test()
     barrier()
     return loader.dataset

@@ -9,15 +9,11 @@ from xml.etree import ElementTree as ET
 import numpy as np
 
 from ...utils.errors import WeakTrInputError
+from ...utils.xml import parse_xml
 from .runs import from_run_lengths
 from .shapes import LabelIds, coco_pixels
 
 _NO_SHAPES = ('tag',)  # labels of the whole image
-
-
-class _Builder(ET.TreeBuilder):
-    def doctype(self, name: str, pubid: str | None, system: str | None) -> None:
-        raise ValueError('XML with a document type declaration (DOCTYPE, ENTITY) is refused')
 
 
 def read_cvat(
@@ -38,9 +34,7 @@ def read_cvat(
             that encloses no pixels.
     """
     try:
-        parser = ET.XMLParser(target=_Builder())
-        parser.feed(content)
-        root = parser.close()
+        root = parse_xml(content)
     except (ET.ParseError, ValueError, LookupError) as error:
         raise WeakTrInputError(f'{where}: {error}') from error
     if root.tag != 'annotations' or root.find('track') is not None:

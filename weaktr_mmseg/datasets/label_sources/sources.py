@@ -11,6 +11,7 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 from pathlib import Path
 from xml.etree import ElementTree
 
+from ...utils.xml import parse_xml
 from ..faults import Fault, raise_first
 from ..listing_cache import remember
 from ..names import clean_path, leaves_folder
@@ -66,23 +67,14 @@ def _voc_row(folder: Path, file: Path, sample_id: str) -> LabelRow:
     return LabelRow(image, (), str(file), fault)
 
 
-class _NoDoctype(ElementTree.TreeBuilder):
-    """Refuses document type declarations, before any entity is read."""
-
-    def doctype(self, *_declaration) -> None:
-        raise ValueError('XML with a document type declaration (DOCTYPE, ENTITY) is refused')
-
-
 def voc_object_names(xml: bytes) -> list[str]:
     """Returns the names of all objects in one VOC annotation; body parts are no objects.
 
     Raises:
-        ValueError: If the file has a document type declaration. It is the door to entity expansion
-            and to other files, and no VOC annotation has one.
+        ValueError: If the file has a document type declaration; no VOC annotation has one.
         xml.etree.ElementTree.ParseError: If the file is not well-formed XML.
     """
-    root = ElementTree.fromstring(xml, ElementTree.XMLParser(target=_NoDoctype()))
-    return [name.text or '' for name in root.iterfind('object/name')]
+    return [name.text or '' for name in parse_xml(xml).iterfind('object/name')]
 
 
 LABEL_SOURCES: Mapping[str, Callable[..., Sequence[LabelRow] | Iterator[LabelRow]]] = {
