@@ -38,7 +38,7 @@ def start(cfg: dict, checkpoint: Path | str) -> torch.nn.Module:
 def stages_of(layout: str) -> tuple[str, ...]:
     if 'eva02' in layout:
         return ('retrain',)
-    return ('cam',) if 'registers' in layout else STAGES
+    return ('cam', 'retrain') if 'registers' in layout else STAGES
 
 
 CASES = [(layout, stage) for layout in LAYOUTS for stage in stages_of(layout)]
@@ -248,6 +248,44 @@ def test_layer_scale_without_a_place_is_named(tmp_path):
     path = save(stand_in('dinov2'), tmp_path / 'x.pth')
     with pytest.raises(WeakTrInputError, match=r'no place for .*gamma.* and \d+ more|gamma'):
         start(backbone_cfg('deit', 'cam'), path)
+
+
+def trained_cam_encoder(layout, **options):
+    """Parameters of an encoder of the CAM stage, each different."""
+    init_default_scope('mmseg')
+    torch.manual_seed(1)
+    backbone = MODELS.build(backbone_cfg(layout, 'cam', **options))
+    for parameter in backbone.parameters():
+        torch.nn.init.normal_(parameter)
+    return backbone.state_dict()
+
+
+@pytest.mark.parametrize('prefix', ['', 'backbone.'])
+@pytest.mark.parametrize('layout', ['deit', 'dinov2_registers'])
+def test_an_encoder_of_the_cam_stage_starts_another(tmp_path, layout, prefix):
+    trained = trained_cam_encoder(layout)
+    path = save({prefix + name: value for name, value in trained.items()}, tmp_path / 'x.pth')
+    backbone = start(backbone_cfg(layout, 'cam'), path)
+    for name, value in backbone.state_dict().items():
+        assert torch.equal(value, trained[name]) != name.startswith(FRESH), name
+
+
+def test_class_tokens_of_other_classes_and_the_other_stage_are_refused(tmp_path):
+    path = save(trained_cam_encoder('deit', num_classes=3), tmp_path / 'x.pth')
+    for stage, expected in (('cam', '1 or 5'), ('retrain', '1')):
+        message = rf'^{re.escape(str(path))}: cls_token: expected {expected} class tokens, got 3, '
+        with pytest.raises(WeakTrInputError, match=message):
+            start(backbone_cfg('deit', stage), path)
+
+
+def test_an_encoder_of_timm_has_a_loading_of_its_own(tmp_path):
+    pytest.importorskip('timm')
+    cfg = dict(type='WeakTrTimmSegmenterViT', model_name='vit_tiny_patch16_224', depth=1)
+    path = save(stand_in('deit'), tmp_path / 'x.pth')
+    with pytest.raises(
+        WeakTrInputError, match=r'x\.pth: expected WeakTrViT.*got WeakTrTimm.*pretr'
+    ):
+        start(cfg, path)
 
 
 def test_checkpoints_of_a_whole_network_are_refused(tmp_path):

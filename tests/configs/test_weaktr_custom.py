@@ -72,14 +72,16 @@ def make_folder(root, num_classes, masks):
     (root / 'labels.csv').write_text('\n'.join(rows))
 
 
-def load(monkeypatch, root):
+def load(monkeypatch, root, leaf='weaktr_custom.py'):
     """The config as a user loads it, in an empty folder, then made tiny."""
     monkeypatch.setenv('WEAKTR_DATA', str(root / 'my data'))
     monkeypatch.chdir(root)
-    cfg = resolve_pipeline(Config.fromfile(CONFIGS / 'weaktr_custom.py'))
+    cfg = resolve_pipeline(Config.fromfile(CONFIGS / leaf))
     shrink(cfg.cam_stage)
     cfg.cam_stage.model.cam_head.in_channels = WIDTH
-    cfg.cam_stage.model.backbone.fusion.update(reduction=2, feature_reduction=2)
+    cfg.cam_stage.model.backbone.fusion = dict(
+        type='AdaptiveAttentionFusion', reduction=2, feature_reduction=2
+    )
     shrink_segmentor(cfg)
     return cfg
 
@@ -145,6 +147,25 @@ def test_other_encoders_of_the_cam_stage(tmp_path, monkeypatch, data, encoder, w
     dinov2 = encoder.startswith('dinov2')
     assert hasattr(network.backbone, 'ln1') == dinov2
     assert hasattr(network.backbone.layers[0].attn.gamma1, 'weight') == dinov2
+
+
+def test_both_stages_train_on_a_model_of_timm(tmp_path, monkeypatch):
+    pytest.importorskip('timm')
+    make_folder(tmp_path / 'my data', 2, masks=False)
+    monkeypatch.setenv('WEAKTR_TIMM', 'eva02_tiny_patch14_224')
+    cfg = load(monkeypatch, tmp_path, 'weaktr_custom_timm.py')
+    assert cfg.model.decode_head.patch_size == 14
+    for stage in (cfg, cfg.cam_stage):
+        assert stage.model.backbone.model_name == 'eva02_tiny_patch14_224'
+        assert stage.model.backbone.pretrained
+        assert stage.model.data_preprocessor.mean == pytest.approx([122.77, 116.75, 104.09], 1e-4)
+        del stage.model.backbone['arch'], stage.model.backbone['init_cfg']
+        size = dict(embed_dim=WIDTH, depth=2, num_heads=2, img_size=56, pretrained=False)
+        stage.model.backbone.update(size)
+    cfg.cam_stage.model.backbone.img_size = 224  # of the crops
+    RUNNERS.build(cfg).train()
+    work_dir = tmp_path / 'work_dirs/weaktr_custom_timm'
+    assert json.loads((work_dir / 'summary.json').read_text())['metrics']['image_map'] is not None
 
 
 def test_both_stages_start_from_what_a_user_names(tmp_path, monkeypatch):

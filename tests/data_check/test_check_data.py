@@ -249,18 +249,51 @@ def test_class_count_of_the_model(root, stage, part):
     assert [(p.check, p.file) for p in errors] == [('model-classes', where)]
 
 
-def test_coco_checkpoint_with_gaps(root):
-    cfg = config(root)
+def as_coco(cfg):
+    """Gives the data 80 classes."""
     classes = ['background', 'cat', 'dog', *map(str, range(78))]
     for stage in (cfg, cfg.cam_stage):
         for loader in ('train_dataloader', 'val_dataloader', 'test_dataloader'):
             if loader in stage:
                 stage[loader].dataset.metainfo = dict(classes=classes, palette=voc_palette(81))
-    save_checkpoint(root, cam_head__classifier__weight=(91, 4, 3, 3))
+    cfg.model.decode_head.num_classes = 81
+    cfg.cam_stage.model.backbone.num_classes = 80
+    return cfg
+
+
+def messages_about_classes(cfg):
     errors = check_data(cfg, pixels=False).errors
-    assert (
-        'COCO category ids with gaps' in {p.check: p.message for p in errors}['checkpoint-classes']
+    return {error.check: error.message for error in errors if error.check != 'class-absent'}
+
+
+def test_coco_checkpoint_with_gaps(root):
+    cfg = as_coco(config(root))
+    save_checkpoint(root, cam_head__classifier__weight=(91, 4, 3, 3))
+    messages = messages_about_classes(cfg)
+    assert list(messages) == ['checkpoint-classes']
+    assert 'COCO category ids with gaps' in messages['checkpoint-classes']
+
+
+def test_networks_that_keep_the_rows_of_all_coco_ids(root):
+    """Converted with ``--keep-coco-rows``: 90 classes in the CAM stage, 91 in the segmentor."""
+    cfg = as_coco(config(root))
+    cfg.cam_stage.model.backbone.num_classes = 90
+    cfg.cam_stage.model.cam_head = dict(num_classes=80, original_coco_ids=True)
+    cfg.model.decode_head = dict(num_classes=81, original_coco_ids=True)
+    save_checkpoint(
+        root, cam_head__classifier__weight=(90, 4, 3, 3), backbone__cls_token=(1, 90, 4)
     )
+    segmentor = root / 'segmentor.pth'
+    torch.save({'decode_head.cls_emb': torch.zeros(1, 91, 4)}, segmentor)
+    cfg.load_from = str(segmentor)
+    assert messages_about_classes(cfg) == {}
+
+    cfg.cam_stage.model.backbone.num_classes = 80  # the head drops rows that are not there
+    torch.save({'decode_head.cls_emb': torch.zeros(1, 81, 4)}, segmentor)
+    assert messages_about_classes(cfg) == {
+        'model-classes': 'is 80, original_coco_ids expects 90 classes (foreground)',
+        'checkpoint-classes': 'decode_head.cls_emb has 81 classes, original_coco_ids expects 91',
+    }
 
 
 def test_checkpoint_that_the_cam_stage_replaces_need_not_exist(root):
@@ -270,7 +303,9 @@ def test_checkpoint_that_the_cam_stage_replaces_need_not_exist(root):
         'model.backbone.init_cfg.checkpoint'
     ]
     cfg.pipeline = dict(retrain_from_cam_vit=True)
-    assert not [p for p in check_data(cfg, pixels=False).errors if 'absent' in p.message]
+    for kind in ('Pretrained', 'WeakTrPretrained'):
+        cfg.model.backbone.init_cfg.type = kind
+        assert not [p for p in check_data(cfg, pixels=False).errors if 'absent' in p.message]
 
 
 def pretrained(checkpoint, **options):
@@ -298,7 +333,7 @@ def test_encoder_that_cannot_start_is_known_before_training(root):
     assert 'encoder.pth: expected an encoder of width 12' in messages_about_weights(cfg)[0]
     cfg.model.backbone = pretrained('dino-s')
     assert 'neither a file nor a name' in messages_about_weights(cfg)[0]
-    cfg.retrain_from_cam_vit = True
+    cfg.pipeline = dict(retrain_from_cam_vit=True)
     assert messages_about_weights(cfg) == []
 
 

@@ -96,6 +96,11 @@ FAULTS = [
         {'cam_stage.default_hooks.checkpoint.save_best': 'image_map'},
         r'^cam_stage\.default_hooks\.checkpoint\.save_best: expected .*cam/image_map.*got',
     ),
+    (
+        {'model.backbone.arch.num_layers': 3},
+        r'^pipeline\.retrain_from_cam_vit: WeakTrSegmenterViT cannot start from the WeakTrViT of '
+        r'cam_stage: expected .* 3 layers, got .* 2 layers',
+    ),
 ]
 
 
@@ -105,6 +110,29 @@ def test_a_fault_is_one_line_before_the_first_stage(tiny, options, message):
         check(tiny, **options)
     assert len(str(fault.value).splitlines()) == 1
     assert not Path(tiny.work_dir).exists()
+
+
+@pytest.mark.parametrize(
+    ('stage', 'kind', 'message'),
+    [
+        ('cam_stage', 'WeakTrTimmViT', 'WeakTrTimmViT of cam_stage: expected WeakTrViT'),
+        ('', 'WeakTrTimmSegmenterViT', 'WeakTrTimmSegmenterViT cannot start from the WeakTrViT'),
+    ],
+)
+def test_an_encoder_of_timm_that_is_to_start_from_the_cam_stage(tiny, stage, kind, message):
+    pytest.importorskip('timm')
+    cfg = copy.deepcopy(tiny)
+    model = (cfg[stage] if stage else cfg).model
+    width = model.backbone.arch.embed_dims
+    sizes = dict(embed_dim=width, depth=2, num_heads=2, img_size=32)
+    backbone = dict(type=kind, model_name='vit_tiny_patch16_224', **sizes)
+    if stage:
+        backbone['num_classes'] = model.backbone.num_classes
+        backbone['fusion'] = dict(type='WeakTrUniformFusion')
+    model.backbone = backbone
+    with pytest.raises(WeakTrInputError, match=rf'^pipeline\.retrain_from_cam_vit: .*{message}'):
+        check(cfg)
+    check(cfg, **{'pipeline.retrain_from_cam_vit': False})
 
 
 @pytest.mark.parametrize('place', ['', 'cam_stage.'])

@@ -20,7 +20,10 @@ FOREIGN: dict[str, Callable[[Mapping[str, Tensor]], StateDict]] = {
     AUGREG_ANCHOR: augreg_to_timm,
     **{prefix + ANCHOR: huggingface_to_timm for prefix in PREFIXES},
 }
+PREFIX = 'backbone.'  # of the encoder in a network of mmpretrain or of this project
 MMPRETRAIN_UNUSED = ('head.*', 'data_preprocessor.*')
+#: Parameters that no published encoder has: they are trained from scratch.
+FRESH = 'attention_fusion.'
 
 
 def encoder_state(state: Mapping[str, Tensor]) -> StateDict:
@@ -28,12 +31,13 @@ def encoder_state(state: Mapping[str, Tensor]) -> StateDict:
 
     Args:
         state: Parameters by their names: facebookresearch, timm, Hugging Face, the original
-            ``.npz`` files, or an encoder that was converted before.
+            ``.npz`` files, or an encoder of this project or of mmpretrain.
 
     Returns:
         Parameters by the names of mmpretrain's ``VisionTransformer`` or of ``WeakTrEVA02``, with
         their own position grid and patch kernel: ``cls_token`` (1, 1, E), ``pos_embed``
-        (1, 1 + g * g, E). A distillation token is left out.
+        (1, 1 + g * g, E). A distillation token and the fusion of heads of the CAM stage, whose
+        ``C`` class tokens stay, are left out.
 
     Raises:
         UnknownLayoutError: If the parameters are not exactly those of an encoder.
@@ -46,8 +50,8 @@ def encoder_state(state: Mapping[str, Tensor]) -> StateDict:
             'a whole network is loaded with load_from'
         )
     try:
-        if layout is Layout.CONVERTED_ENCODER:
-            return _check_converted(state)
+        if layout is Layout.OURS_ENCODER:
+            return _own_encoder(state)
         return rename_encoder(_with_one_class_token(convert(state) if convert else state))
     except UnknownLayoutError as error:
         kind = f'what {convert.__name__}() reads' if convert else layout.value
@@ -91,7 +95,11 @@ def repeat_class_token(state: Mapping[str, Tensor], count: int) -> StateDict:
     if found == count:
         return dict(state)
     if found != 1:
-        raise UnknownLayoutError(f'cls_token: expected 1 or {count} class tokens, got {found}')
+        expected = '1' if count == 1 else f'1 or {count}'
+        raise UnknownLayoutError(
+            f'cls_token: expected {expected} class tokens, got {found}, those of a CAM stage '
+            '(pipeline.retrain_from_cam_vit=True starts retraining from one)'
+        )
     repeated = position[:, :1].repeat(1, count, 1)
     return {
         **state,
@@ -116,13 +124,14 @@ def resize_kernel(kernel: Tensor, size: tuple[int, int]) -> Tensor:
     return resized.to(kernel.dtype)
 
 
-def _check_converted(state: Mapping[str, Tensor]) -> StateDict:
-    """Takes our names off their prefix; one made for the CAM stage may lack the final norm."""
-    pairs = encoder_table(state, 'backbone.').pairs
-    if 'backbone.ln1.weight' not in state:
+def _own_encoder(state: Mapping[str, Tensor]) -> StateDict:
+    """Takes our names off their prefix; a CAM stage has a fusion, and may lack the final norm."""
+    prefix = PREFIX if f'{PREFIX}pos_embed' in state else ''
+    pairs = encoder_table(state, prefix).pairs
+    if f'{prefix}ln1.weight' not in state:
         pairs = tuple(pair for pair in pairs if not pair[1].startswith('ln1.'))
-    table = NameTable(tuple((f'backbone.{ours}', ours) for _, ours in pairs), MMPRETRAIN_UNUSED)
-    return table.rename(state)
+    unused = (*MMPRETRAIN_UNUSED, f'{prefix}{FRESH}*')
+    return NameTable(tuple((prefix + ours, ours) for _, ours in pairs), unused).rename(state)
 
 
 def _with_one_class_token(state: Mapping[str, Tensor]) -> StateDict:

@@ -7,11 +7,9 @@ from collections.abc import Mapping
 from mmpretrain.models.backbones import VisionTransformer
 from torch import Tensor
 
-from .encoders import repeat_class_token, resize_kernel
+from .encoders import FRESH, repeat_class_token, resize_kernel
 from .names import StateDict, UnknownLayoutError, count_layers, listing
 
-#: Parameters that no published encoder has: they are trained from scratch.
-FRESH = 'attention_fusion.'
 FINAL_NORM = 'ln1.'
 KERNEL = 'patch_embed.projection.weight'
 HINTS = {
@@ -49,6 +47,11 @@ def fit_encoder(state: Mapping[str, Tensor], backbone: VisionTransformer) -> Sta
         for name, tensor in backbone.state_dict().items()
         if not name.startswith(fresh)
     }
+    if KERNEL not in wanted:
+        raise UnknownLayoutError(
+            f'expected WeakTrViT, WeakTrSegmenterViT or WeakTrEVA02 to start from it, got '
+            f'{type(backbone).__name__}; an encoder of timm has the option pretrained'
+        )
     _compare_size(state, wanted)
     state = repeat_class_token(state, wanted.get('cls_token', (1, 0))[1])
     kernel = wanted[KERNEL]

@@ -20,7 +20,7 @@ class Layout(Enum):
     AUGREG_NPZ = 'an AugReg ViT as the original .npz'
     ENCODER = 'an ImageNet encoder (DeiT, AugReg ViT, DINOv2 or EVA-02)'
     HUGGING_FACE = 'a ViT, DeiT or DINOv2 of Hugging Face'
-    CONVERTED_ENCODER = 'an encoder that was converted before, or one of mmpretrain'
+    OURS_ENCODER = 'an encoder of this project or of mmpretrain'
 
 
 #: Layouts without decoder or CAM head.
@@ -28,7 +28,7 @@ ENCODERS = (
     Layout.AUGREG_NPZ,
     Layout.ENCODER,
     Layout.HUGGING_FACE,
-    Layout.CONVERTED_ENCODER,
+    Layout.OURS_ENCODER,
 )
 
 
@@ -39,7 +39,8 @@ SIGNATURES = (
     ('cam_head.classifier.weight', Layout.OURS_CAM),
     ('decode_head.cls_emb', Layout.OURS_SEGMENTER),
     ('patch_embed.proj.weight', Layout.ENCODER),
-    ('backbone.patch_embed.projection.weight', Layout.CONVERTED_ENCODER),
+    ('backbone.patch_embed.projection.weight', Layout.OURS_ENCODER),
+    ('patch_embed.projection.weight', Layout.OURS_ENCODER),
     *((prefix + huggingface.ANCHOR, Layout.HUGGING_FACE) for prefix in huggingface.PREFIXES),
 )
 

@@ -10,8 +10,8 @@ from mmengine.registry import WEIGHT_INITIALIZERS
 from mmpretrain.models.backbones import VisionTransformer
 
 from .download import locate
-from .encoders import encoder_state
-from .fit import FRESH, fit_encoder
+from .encoders import FRESH, encoder_state
+from .fit import fit_encoder
 from .io import load_state_dict
 from .names import StateDict, named
 

@@ -10,6 +10,7 @@ from mmengine.registry import DefaultScope
 from mmseg.registry import MODELS
 
 from ..checkpoints import load_state_dict, read_encoder
+from ..models.heads.coco_rows import ORIGINAL_FOREGROUND
 from .problems import Report
 
 #: Parameter -> (dimension of the classes, whether the background is one of them). A class token of
@@ -19,7 +20,7 @@ CLASS_PARAMETERS = {
     'cam_head.classifier.weight': (0, False),
     'decode_head.cls_emb': (1, True),
 }
-_ORIGINAL_COCO = (90, 91)
+_ORIGINAL_COCO = (ORIGINAL_FOREGROUND, ORIGINAL_FOREGROUND + 1)
 
 
 def check_class_counts(model: Mapping, where: str, num_classes: int, report: Report) -> None:
@@ -31,7 +32,7 @@ def check_class_counts(model: Mapping, where: str, num_classes: int, report: Rep
         num_classes: Number of classes of the data, background included.
         report: Gets a problem for every number that differs.
     """
-    expected = {'backbone': num_classes - 1, 'cam_head': num_classes - 1}
+    expected = {'backbone': _rows(num_classes, model, False), 'cam_head': num_classes - 1}
     if 'cam_head' not in model:  # a segmentor; its backbone knows no classes
         expected = {'decode_head': num_classes}
     for part, number in expected.items():
@@ -39,11 +40,25 @@ def check_class_counts(model: Mapping, where: str, num_classes: int, report: Rep
         for head in heads if isinstance(heads, (list, tuple)) else [heads or {}]:
             if head.get('num_classes', number) != number:
                 kind = 'with background' if part == 'decode_head' else 'foreground'
+                who = _who(number, num_classes)
                 report.error(
                     'model-classes',
                     f'{where}.{part}.num_classes',
-                    f'is {head["num_classes"]}, the data has {number} classes ({kind})',
+                    f'is {head["num_classes"]}, {who} {number} classes ({kind})',
                 )
+
+
+def _rows(num_classes: int, model: Mapping, has_background: bool) -> int:
+    """Class rows that a network has inside: of all COCO ids where its heads say so."""
+    heads = (model.get(part) for part in ('cam_head', 'decode_head'))
+    if any(isinstance(head, Mapping) and head.get('original_coco_ids') for head in heads):
+        return ORIGINAL_FOREGROUND + has_background
+    return num_classes if has_background else num_classes - 1
+
+
+def _who(expected: int, num_classes: int) -> str:
+    original = expected in _ORIGINAL_COCO and num_classes == 81
+    return 'original_coco_ids expects' if original else 'the data has'
 
 
 def check_checkpoints(cfg: Config, where: str, num_classes: int, report: Report) -> None:
@@ -69,8 +84,8 @@ def check_checkpoints(cfg: Config, where: str, num_classes: int, report: Report)
         except ValueError as error:
             report.error('checkpoint', path, error)
             continue
-        _check_shapes(path, shapes, num_classes, 'cam_head' in cfg.model, report)
-    if not cfg.get('retrain_from_cam_vit'):
+        _check_shapes(path, shapes, num_classes, cfg.model, report)
+    if not _starts_from_cam_vit(cfg):
         _check_encoders(cfg.get('model'), f'{where}model', report)
 
 
@@ -108,23 +123,24 @@ def _check_shapes(
     path: str,
     shapes: Mapping[str, tuple[int, ...]],
     num_classes: int,
-    is_cam_stage: bool,
+    model: Mapping,
     report: Report,
 ) -> None:
     for name, shape in shapes.items():
         for ending, (dim, has_background) in CLASS_PARAMETERS.items():
             if name != ending and not name.endswith(f'.{ending}'):
                 continue
-            if ending == 'cls_token' and (shape[dim] == 1 or not is_cam_stage):
+            if ending == 'cls_token' and (shape[dim] == 1 or 'cam_head' not in model):
                 continue
-            expected = num_classes if has_background else num_classes - 1
+            expected = _rows(num_classes, model, has_background)
             if shape[dim] != expected:
                 hint = (
                     '; it has COCO category ids with gaps and must be converted'
                     if shape[dim] in _ORIGINAL_COCO and num_classes == 81
                     else ''
                 )
-                message = f'{name} has {shape[dim]} classes, the data has {expected}{hint}'
+                who = _who(expected, num_classes)
+                message = f'{name} has {shape[dim]} classes, {who} {expected}{hint}'
                 report.error('checkpoint-classes', path, message)
 
 
@@ -133,12 +149,15 @@ def _checkpoints(cfg: Config, where: str) -> Iterator[tuple[str, str]]:
 
     ``pipeline.retrain_from_cam_vit`` replaces that of the segmentor's encoder.
     """
-    from_cam_vit = (cfg.get('pipeline') or {}).get('retrain_from_cam_vit')
     if cfg.get('load_from'):
         yield f'{where}load_from', cfg.load_from
     for key, path in _pretrained(cfg.get('model'), f'{where}model'):
-        if not (from_cam_vit and key == 'model.backbone.init_cfg.checkpoint'):
+        if not (_starts_from_cam_vit(cfg) and key == 'model.backbone.init_cfg.checkpoint'):
             yield key, path
+
+
+def _starts_from_cam_vit(cfg: Config) -> bool:
+    return bool((cfg.get('pipeline') or {}).get('retrain_from_cam_vit'))
 
 
 def _pretrained(node: object, where: str) -> Iterator[tuple[str, str]]:

@@ -28,6 +28,7 @@ from ..evaluation import WeakTrCAMMetric, WeakTrScoreWriter
 from ..utils.errors import WeakTrError, WeakTrInputError
 from .refusals import refuse_unsupported
 from .stage import Run, Stage
+from .warm_start import check_warm_start
 
 NAME = 'preflight'
 BATCHES = 10
@@ -71,8 +72,8 @@ def check_pipeline(cfg: Config, stages: Sequence[Stage]) -> None:
         stages: Its stages.
 
     Raises:
-        WeakTrInputError: If a stage cannot be built or cannot work in a pipeline, or
-            ``pseudo_labels.score_split`` cannot be read.
+        WeakTrInputError: If a stage cannot be built or cannot work in a pipeline, retraining cannot
+            start from the CAM stage, or ``pseudo_labels.score_split`` cannot be read.
     """
     run = Run(cfg, Path(cfg.work_dir))
     for stage in stages:
@@ -80,6 +81,9 @@ def check_pipeline(cfg: Config, stages: Sequence[Stage]) -> None:
             if config.get('train_cfg') is not None:
                 refuse_unsupported(config, place)
             check_stage(config, place)
+    if 'retrain' in {stage.name for stage in stages}:
+        with config_faults('pipeline.retrain_from_cam_vit'):
+            check_warm_start(cfg)
     split = cfg.pseudo_labels.get('score_split')
     if split is not None:
         dataset = {**cfg.cam_stage.test_dataloader.dataset, 'ann_file': split, 'pipeline': []}

@@ -6,12 +6,45 @@ from collections.abc import Mapping
 from io import BytesIO
 
 import torch
+from mmengine.config import Config
+from mmengine.registry import DefaultScope
+from mmseg.registry import MODELS
 from torch import Tensor
 
-from ..checkpoints import load_state_dict
+from ..checkpoints import UnknownLayoutError, fit_encoder, load_state_dict
+from ..checkpoints import encoder_state as published_state
 from ..engine.checkpoint_files import AtomicLocalBackend
+from ..models import WeakTrViT
 
 PREFIX = 'backbone.'
+
+
+def check_warm_start(cfg: Config) -> None:
+    """Makes sure that the encoder of retraining can start from that of the CAM stage, if it is to.
+
+    Args:
+        cfg: A resolved pipeline.
+
+    Raises:
+        UnknownLayoutError: If it cannot; says what differs.
+    """
+    if not cfg.pipeline.retrain_from_cam_vit:
+        return
+    with DefaultScope.overwrite_default_scope('mmseg'):
+        cam, vit = (
+            MODELS.build({**stage.model.backbone, 'init_cfg': None})
+            for stage in (cfg.cam_stage, cfg)
+        )
+    state = {PREFIX + name: value for name, value in cam.state_dict().items()}
+    try:
+        if not isinstance(cam, WeakTrViT):
+            raise UnknownLayoutError('expected WeakTrViT there')
+        fit_encoder(published_state(encoder_state(state)), vit)
+    except UnknownLayoutError as error:
+        raise UnknownLayoutError(
+            f'pipeline.retrain_from_cam_vit: {type(vit).__name__} cannot start from the '
+            f'{type(cam).__name__} of cam_stage: {error}'
+        ) from error
 
 
 def encoder_state(cam_state: Mapping[str, Tensor]) -> dict[str, Tensor]:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import copy
 import sys
 
 import pytest
@@ -11,6 +12,7 @@ from mmengine.registry import init_default_scope
 from mmseg.registry import MODELS
 
 from weaktr_mmseg.checkpoints import convert_state_dict
+from weaktr_mmseg.models.backbones.timm_encoder import timm_facts
 from weaktr_mmseg.models.backbones.timm_vit import AttentionRecorder
 from weaktr_mmseg.models.fusions.attention_history import AttentionHistory
 
@@ -159,6 +161,46 @@ def test_equals_the_segmentors_encoder_of_this_package(tmp_path):
     for mine, timms in zip(ours(draw_images(48, 48)), theirs(draw_images(48, 48))):
         torch.testing.assert_close(mine, timms, rtol=1e-4, atol=1e-5)
     assert theirs(draw_images(50, 33))[0].shape == (2, WIDTH, 4, 3)  # padded
+
+
+@torch.no_grad()
+def test_registers_of_the_segmentors_encoder_are_those_of_timm_and_in_no_output(tmp_path):
+    reference = save_timm('vit_small_patch14_reg4_dinov2', tmp_path / 'vit.pth')
+    ours = MODELS.build(
+        dict(
+            type='WeakTrSegmenterViT',
+            arch=ARCH,
+            img_size=56,
+            patch_size=14,
+            layer_scale_init_value=1.0,
+            num_registers=4,
+            out_type='featmap',
+            init_cfg=dict(type='WeakTrPretrained', checkpoint=str(tmp_path / 'vit.pth')),
+        )
+    )
+    ours.init_weights()
+    images = draw_images(56, 56)
+    expected = reference.forward_features(images)[:, 5:]
+    ours.eval()
+    for vit in (ours, copy.deepcopy(ours)):
+        (patches,) = vit(images)
+        torch.testing.assert_close(patches.flatten(2).mT, expected, rtol=1e-5, atol=1e-5)
+        ours.register_tokens.zero_()  # the copy has its own
+    assert (ours(images)[0].flatten(2).mT - expected).abs().max() > 1e-4
+
+
+@pytest.mark.parametrize(
+    ('name', 'width', 'heads', 'patch', 'mean'),
+    [
+        ('vit_tiny_patch16_224', 192, 3, 16, 127.5),
+        ('eva02_tiny_patch14_224', 192, 3, 14, 255 * 0.48145466),
+        ('vit_small_patch14_reg4_dinov2.lvd142m', 384, 6, 14, 123.675),
+    ],
+)
+def test_facts_for_a_config(name, width, heads, patch, mean):
+    facts = timm_facts(name)
+    assert (facts['width'], facts['heads'], facts['patch']) == (width, heads, patch)
+    assert facts['mean'][0] == pytest.approx(mean)
 
 
 @pytest.mark.parametrize('name', ['vit_small_patch16_224', 'vit_base_patch16_siglip_224'])

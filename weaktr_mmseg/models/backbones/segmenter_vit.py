@@ -5,12 +5,12 @@ from __future__ import annotations
 from typing import Any
 
 from mmengine.model import BaseModule, ModuleList
-from mmpretrain.models.backbones import VisionTransformer
 from mmpretrain.models.backbones.vision_transformer import TransformerEncoderLayer
 from mmseg.registry import MODELS
 from torch import Tensor
 
 from .lean_layer import add_attention, add_feed_forward, attend, use_plain_drop_rates
+from .registered_vit import RegisteredViT
 
 
 class LeanEncoderLayer(TransformerEncoderLayer):
@@ -33,11 +33,11 @@ class LeanEncoderLayer(TransformerEncoderLayer):
 
 
 @MODELS.register_module()
-class WeakTrSegmenterViT(VisionTransformer):
+class WeakTrSegmenterViT(RegisteredViT):
     """mmpretrain's ``VisionTransformer``, its parameters and its results, at less time and memory.
 
     Args:
-        **kwargs: See :class:`mmpretrain.models.VisionTransformer`.
+        **kwargs: See :class:`RegisteredViT`.
     """
 
     layers: ModuleList

@@ -106,6 +106,35 @@ class TimmEncoder(BaseModule):
         return tokens[:, -grid[0] * grid[1] :].transpose(1, 2).unflatten(2, grid)
 
 
+def timm_facts(model_name: str) -> dict[str, Any]:
+    """Tells what a config needs to know of a model of timm, without loading its weights.
+
+    Args:
+        model_name: See :class:`TimmEncoder`.
+
+    Returns:
+        ``width`` of the tokens, ``heads`` of a decoder as wide (of 64 channels each), side of a
+        ``patch`` in pixels, and ``mean`` and ``std`` of the channels of images in 0..255, RGB.
+
+    Raises:
+        WeakTrInputError: As :class:`TimmEncoder`.
+
+    Examples:
+        >>> facts = timm_facts('vit_small_patch16_224')  # doctest: +SKIP
+        >>> facts['width'], facts['heads'], facts['patch'], facts['mean']  # doctest: +SKIP
+        (384, 6, 16, [127.5, 127.5, 127.5])
+    """
+    vit = TimmEncoder(model_name).vit
+    mean, std = ([255 * value for value in vit.pretrained_cfg[key]] for key in ('mean', 'std'))
+    return dict(
+        width=vit.embed_dim,
+        heads=max(1, vit.embed_dim // 64),
+        patch=vit.patch_embed.patch_size[0],
+        mean=mean,
+        std=std,
+    )
+
+
 def _create(model_name: str, **arguments: Any) -> nn.Module:
     try:
         import timm

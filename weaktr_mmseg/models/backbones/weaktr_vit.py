@@ -3,11 +3,10 @@
 from __future__ import annotations
 
 import torch
-from mmpretrain.models.backbones import VisionTransformer
 from mmseg.registry import MODELS
 from torch import Tensor, nn
 
-from ...utils.errors import WeakTrInputError
+from ...utils.errors import WeakTrInputError, check_choice
 from ..features import WeakTrEncoded
 from ..fusions.attention_history import AttentionHistory
 from ..fusions.fused_attention import MODES
@@ -17,26 +16,25 @@ from .lean_layer import add_attention, add_feed_forward, attend, use_plain_drop_
 from .mimetic_init import mimetic_init_
 from .patch_whitening import whiten_patches_
 from .position_embedding import resize_by_factor
+from .registered_vit import RegisteredViT
 
 
 @MODELS.register_module()
-class WeakTrViT(CAMEncoder, VisionTransformer):
+class WeakTrViT(CAMEncoder, RegisteredViT):
     """Vision transformer of the CAM stage.
 
-    Differs from its parent in four points (WeakTr, arXiv 2304.01184, sections 3.1 and 3.2): there
+    Differs from mmpretrain's in four points (WeakTr, arXiv 2304.01184, sections 3.1 and 3.2): there
     are ``num_classes`` class tokens, the last block is not normalised unless requested, the
     position grid is resized by :func:`resize_by_factor`, and the attention of all heads is fused.
     Fusion sees detached queries, keys and outputs, so it does not train the blocks.
 
-    Tokens are class tokens, registers and patches, in this order. Registers (Darcet et al., "Vision
-    Transformers Need Registers", ICLR 2024) have no position and are no part of the features or
-    of the fused attention.
+    Tokens are class tokens, registers and patches, in this order. Registers are no part of the
+    features or of the fused attention.
 
     Args:
         num_classes: Number of foreground classes ``C``.
         fusion: Config of a :class:`HeadFusion`; its ``type`` is
             :class:`AdaptiveAttentionFusion`, the published one, if it names none.
-        num_registers: Number of register tokens ``R``.
         final_norm: Whether the tokens of the last block are normalised, as encoders need whose
             last block puts out values of very different sizes (DINOv2). The published CAM network
             does without.
@@ -48,7 +46,7 @@ class WeakTrViT(CAMEncoder, VisionTransformer):
             :func:`whiten_patches_` at this floor, which helps training from scratch.
         patch_cfg: Options of the patch embedding; sides that are no multiple of the patch are
             floored unless ``padding`` says otherwise.
-        kwargs: Arguments of mmpretrain's ``VisionTransformer``.
+        kwargs: Arguments of :class:`RegisteredViT`, as ``num_registers``.
 
     Raises:
         WeakTrInputError: If ``num_classes`` or ``attention_mode`` is out of range, or the training
@@ -73,7 +71,6 @@ class WeakTrViT(CAMEncoder, VisionTransformer):
         self,
         num_classes: int,
         fusion: dict | None = None,
-        num_registers: int = 0,
         final_norm: bool = False,
         attention_mode: str = 'auto',
         mimetic_gain: float | None = None,
@@ -83,10 +80,7 @@ class WeakTrViT(CAMEncoder, VisionTransformer):
     ) -> None:
         if num_classes < 1:
             raise WeakTrInputError(f'num_classes: expected at least 1, got {num_classes}')
-        if attention_mode not in MODES:
-            raise WeakTrInputError(
-                f'attention_mode: expected one of {MODES}, got {attention_mode!r}'
-            )
+        check_choice('attention_mode', attention_mode, MODES)
         self.num_extra_tokens = num_classes
         super().__init__(
             final_norm=final_norm,
@@ -102,9 +96,6 @@ class WeakTrViT(CAMEncoder, VisionTransformer):
         self.mimetic_gain = mimetic_gain
         self.patch_whitening = patch_whitening
         self.cls_token = nn.Parameter(torch.zeros(1, num_classes, self.embed_dims))
-        self.num_registers = num_registers
-        if num_registers:
-            self.register_tokens = nn.Parameter(torch.zeros(1, num_registers, self.embed_dims))
         self.attention_fusion = build_fusion(
             fusion, self.num_layers, self.arch_settings['num_heads'], self.embed_dims
         )
@@ -112,11 +103,9 @@ class WeakTrViT(CAMEncoder, VisionTransformer):
     def init_weights(self) -> None:
         """Initialises as the parent does, with distinct class tokens."""
         super().init_weights()
-        if isinstance(self.init_cfg, dict) and self.init_cfg['type'] == 'Pretrained':
+        if self.is_pretrained:
             return
         nn.init.trunc_normal_(self.cls_token, std=0.02)
-        if self.num_registers:
-            nn.init.trunc_normal_(self.register_tokens, std=0.02)
         if self.mimetic_gain is not None:
             mimetic_init_(self, self.mimetic_gain)
         if self.patch_whitening is not None:
@@ -127,7 +116,7 @@ class WeakTrViT(CAMEncoder, VisionTransformer):
         tokens, grid = self.patch_embed(images)
         tokens = torch.cat((self.cls_token.expand(len(tokens), -1, -1), tokens), dim=1)
         tokens = tokens + self.position_embedding(grid, images.shape[-2:])
-        tokens = self.pre_norm(self.drop_after_pos(self._insert_registers(tokens)))
+        tokens = self.pre_norm(self.drop_after_pos(tokens))  # (B, N, E), with registers
 
         history, pooled = AttentionHistory(self.num_layers), []
         for layer in self.layers:
@@ -144,14 +133,6 @@ class WeakTrViT(CAMEncoder, VisionTransformer):
         return WeakTrEncoded(
             tokens[:, : self.num_classes], patches, history.queries, history.keys, pooled
         )
-
-    def _insert_registers(self, tokens: Tensor) -> Tensor:
-        """Puts the registers between class tokens and patches, (B, C + Np, E) -> (B, N, E)."""
-        if not self.num_registers:
-            return tokens
-        registers = self.register_tokens.expand(len(tokens), -1, -1)
-        classes, patches = tokens[:, : self.num_classes], tokens[:, self.num_classes :]
-        return torch.cat((classes, registers, patches), dim=1)
 
     def position_embedding(self, grid: tuple[int, int], image_size: tuple[int, int]) -> Tensor:
         """Position embeddings of class tokens and patches at a given input size.
