@@ -3,7 +3,8 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from weaktr_mmseg.visualization.panels import IGNORE_COLOUR, colour_labels, draw_rows
+from weaktr_mmseg.utils.palette import IGNORE_COLOUR
+from weaktr_mmseg.visualization.panels import colour_labels, draw_rows
 
 PALETTE = [[0, 0, 0], [178, 34, 34], [34, 139, 34]]
 

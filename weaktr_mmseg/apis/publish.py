@@ -13,7 +13,7 @@ from mmengine.config import Config
 from ..checkpoints.io import save_safetensors
 from ..utils.configs import complete_cam_stage
 from ..utils.errors import WeakTrInputError
-from ..utils.files import atomic_path
+from ..utils.files import atomic_path, write_text
 from ..utils.model_folder import CARD, CONFIG, WEIGHTS
 from ..version import __version__
 from .models import build_segmentor
@@ -110,8 +110,7 @@ def publish_model(
         scores=_scores(scores),
         network='\n'.join(facts),
     )
-    with atomic_path(out / CARD) as temporary:
-        temporary.write_text(card, encoding='utf-8')
+    write_text(out / CARD, card)
     return out
 
 

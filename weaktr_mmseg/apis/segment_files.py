@@ -10,7 +10,7 @@ from typing import Any
 import numpy as np
 from PIL import Image
 
-from ..utils.files import atomic_path
+from ..utils.files import atomic_path, write_text
 from ..utils.images import read_rgb
 from ..utils.masks import write_mask
 from ..utils.progress import progress_bar
@@ -71,8 +71,7 @@ def segment_files(
         for name, colour in zip(classes, segmentor.model.dataset_meta['palette'])
     }
     content = dict(classes=classes, colours=colours, images=images, mean_areas=total, failed=failed)
-    with atomic_path(out / AREAS_FILE) as temporary:
-        temporary.write_text(json.dumps(content, indent=1) + '\n', encoding='utf-8')
+    write_text(out / AREAS_FILE, json.dumps(content, indent=1) + '\n')
     return content
 
 

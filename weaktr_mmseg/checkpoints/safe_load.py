@@ -3,7 +3,7 @@
 A checkpoint is a pickle, and a pickle may call any function. Here it may name only what tensors,
 arrays, plain containers and mmengine's log history are made of; anything else is refused before it
 is called. ``weights_only=True`` of PyTorch does the same but refuses what mmengine's own
-checkpoints hold, and mmengine then falls back to running everything. Importing the package puts
+checkpoints hold, and mmengine then falls back to running everything. :func:`use_safe_readers` puts
 these readers in the place of mmengine's for files and for http(s) addresses.
 """
 

@@ -10,7 +10,7 @@ from pathlib import Path
 
 import numpy as np
 
-from ..utils.files import atomic_path
+from ..utils.files import write_text
 from ..utils.masks import IGNORE_INDEX, read_mask, write_mask
 from ..utils.palette import voc_palette
 from ..utils.progress import progress_bar
@@ -118,8 +118,7 @@ def write_mapping(out_dir: str) -> None:
     mapping = [dict(mask_id=0, category_id=None, name='background')]
     for mask_id, (category_id, name) in enumerate(COCO_CATEGORIES.items(), start=1):
         mapping.append(dict(mask_id=mask_id, category_id=category_id, name=name))
-    with atomic_path(Path(out_dir) / MAPPING_FILE) as temporary:
-        temporary.write_text(json.dumps(mapping, indent=1))
+    write_text(Path(out_dir) / MAPPING_FILE, json.dumps(mapping, indent=1))
 
 
 def _paint_one(job: tuple[dict, list[dict]], out_dir: Path) -> None:

@@ -25,7 +25,7 @@ class AtomicLocalBackend(LocalBackend):
     """Local files that are replaced only by complete ones, on disk before they get their name."""
 
     def put(self, obj: bytes, filepath: str | Path) -> None:
-        """Writes bytes; see :func:`weaktr_mmseg.pseudo_labels.cam_files.atomic_path`."""
+        """Writes bytes; see :func:`weaktr_mmseg.utils.files.atomic_path`."""
         with atomic_path(filepath) as temporary, temporary.open('wb') as file:
             file.write(obj)
             file.flush()

@@ -10,7 +10,7 @@ import numpy as np
 
 from ..pseudo_labels.thresholds import ThresholdSweep
 from ..utils.confusion import class_iou, mean_iou
-from ..utils.files import atomic_path
+from ..utils.files import write_text
 
 
 def write_scores(path: str | Path, content: dict[str, Any]) -> None:
@@ -20,8 +20,7 @@ def write_scores(path: str | Path, content: dict[str, Any]) -> None:
         path: Target file.
         content: Numbers, strings, arrays, and lists and dictionaries of them.
     """
-    with atomic_path(path) as temporary:
-        temporary.write_text(json.dumps(_plain(content), allow_nan=False) + '\n', encoding='utf-8')
+    write_text(path, json.dumps(_plain(content), allow_nan=False) + '\n')
 
 
 def read_scores(path: str | Path) -> dict[str, Any] | None:

@@ -12,7 +12,7 @@ from ..datasets.data_faults import POLICIES
 from ..pseudo_labels.label_rule import RULE_KEYS, LabelRule, rule_options
 from ..pseudo_labels.threshold_choice import OTSU, check_threshold
 from ..refinement import refuse_crf_key
-from ..utils.errors import WeakTrInputError, input_errors
+from ..utils.errors import WeakTrInputError, check_choice, input_errors
 from ..utils.keys import refuse_misspelt, refuse_unknown
 from ..utils.precision import check_precision
 
@@ -67,10 +67,8 @@ def pipeline_options(cfg: Config) -> ConfigDict:
     for key in ('retrain', 'retrain_from_cam_vit', 'check_pixels', 'resume_changed'):
         if not isinstance(options[key], bool):
             raise WeakTrInputError(f'pipeline.{key}: expected True or False, got {options[key]!r}')
-    if options.on_fault is not None and options.on_fault not in POLICIES:
-        raise WeakTrInputError(
-            f'pipeline.on_fault: expected one of {POLICIES}, got {options.on_fault!r}'
-        )
+    if options.on_fault is not None:
+        check_choice('pipeline.on_fault', options.on_fault, POLICIES)
     if options.precision is not None:
         check_precision(options.precision, 'pipeline.precision')
     return options

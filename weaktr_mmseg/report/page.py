@@ -9,7 +9,7 @@ from pathlib import Path
 from jinja2 import Environment, StrictUndefined
 from mmengine.logging import print_log
 
-from ..utils.files import atomic_path
+from ..utils.files import write_text
 from . import sections
 from .run_files import read_run
 
@@ -55,9 +55,7 @@ def write_report(work_dir: str | Path, out: str | Path | None = None) -> Path:
         total_time=sections.total_time(run),
     )
     target = Path(out) if out is not None else run.work_dir / REPORT_FILE
-    with atomic_path(target) as temporary:
-        temporary.write_text(page, encoding='utf-8')
-    return target
+    return write_text(target, page)
 
 
 def write_report_or_warn(work_dir: str | Path) -> None:

@@ -13,10 +13,9 @@ from PIL import Image, ImageOps
 
 from ..utils.files import UNREADABLE
 from ..utils.images import read_rgb
-from ..utils.masks import IGNORE_INDEX
+from ..utils.palette import colour_table
 
 JPEG_QUALITY = 75
-_IGNORE_COLOUR = (224, 224, 224)
 
 
 def photo_thumbnail(path: str | Path, side: int) -> str:
@@ -49,12 +48,9 @@ def mask_thumbnail(mask: np.ndarray, palette: Sequence[Sequence[int]], side: int
         palette: RGB colour of each label, background first.
         side: Longest side in pixels.
     """
-    colours = np.zeros((256, 3), np.uint8)
-    colours[: len(palette)] = palette
-    colours[IGNORE_INDEX] = _IGNORE_COLOUR
     picture = Image.fromarray(mask)
     picture.thumbnail((side, side), Image.Resampling.NEAREST)
-    picture.putpalette(colours.tobytes())
+    picture.putpalette(colour_table(palette).tobytes())
     return _encode(picture, 'PNG', transparency=0, optimize=True)
 
 

@@ -75,10 +75,16 @@ def remove_leftovers(folder: str | os.PathLike, recursive: bool = True) -> None:
             path.unlink()
 
 
+def write_text(path: str | Path, text: str) -> Path:
+    """Writes text atomically, in UTF-8, and gives the path back."""
+    with atomic_path(path) as temporary:
+        temporary.write_text(text, encoding='utf-8')
+    return Path(path)
+
+
 def write_json(path: str | Path, content: dict[str, Any]) -> None:
     """Writes JSON atomically, in UTF-8."""
-    with atomic_path(path) as temporary:
-        temporary.write_text(json.dumps(content, indent=2) + '\n', encoding='utf-8')
+    write_text(path, json.dumps(content, indent=2) + '\n')
 
 
 def file_digest(path: str | os.PathLike) -> str:

@@ -2,6 +2,14 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
+import numpy as np
+
+from .masks import IGNORE_INDEX
+
+IGNORE_COLOUR = (224, 224, 224)
+
 
 def voc_palette(num_classes: int) -> list[list[int]]:
     """The colour map of Pascal VOC, which is defined for 256 classes.
@@ -19,3 +27,11 @@ def voc_palette(num_classes: int) -> list[list[int]]:
                 colour[channel] |= (class_id >> (3 * bit + channel) & 1) << (7 - bit)
         palette.append(colour)
     return palette
+
+
+def colour_table(palette: Sequence[Sequence[int]]) -> np.ndarray:
+    """The colours of all labels, uint8 (256, 3): those of the classes, and gray for 255."""
+    colours = np.zeros((256, 3), np.uint8)
+    colours[: len(palette)] = palette
+    colours[IGNORE_INDEX] = IGNORE_COLOUR
+    return colours

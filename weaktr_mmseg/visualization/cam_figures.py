@@ -15,7 +15,8 @@ from matplotlib.patches import Patch, Rectangle
 
 from ..apis.cams import CAMInspection
 from ..utils.masks import IGNORE_INDEX
-from .panels import IGNORE_COLOUR, colour_labels, heat_overlay
+from ..utils.palette import IGNORE_COLOUR
+from .panels import colour_labels, heat_overlay
 
 PANEL = 1.9  # inches, width of a panel
 MAX_CLASSES = 6  # columns of a figure

@@ -11,10 +11,9 @@ from matplotlib.figure import Figure
 from matplotlib.patches import Patch
 
 from ..utils.files import atomic_path
-from ..utils.masks import IGNORE_INDEX
+from ..utils.palette import colour_table
 
 PANEL_INCHES, LEGEND_INCHES = 1.8, 0.35
-IGNORE_COLOUR = (224, 224, 224)
 
 
 def heat_overlay(image: np.ndarray, cams: np.ndarray, opacity: float = 0.6) -> np.ndarray:
@@ -43,10 +42,7 @@ def colour_labels(labels: np.ndarray, palette: Sequence[Sequence[int]]) -> np.nd
     Returns:
         RGB, uint8 (H, W, 3).
     """
-    colours = np.zeros((256, 3), np.uint8)
-    colours[: len(palette)] = palette
-    colours[IGNORE_INDEX] = IGNORE_COLOUR
-    return colours[labels]
+    return colour_table(palette)[labels]
 
 
 def draw_rows(

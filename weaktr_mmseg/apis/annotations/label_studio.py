@@ -10,12 +10,13 @@ from xml.sax.saxutils import quoteattr
 
 import numpy as np
 
+from ...utils.files import write_text
 from ...utils.palette import voc_palette
 from .outlines import outline_rings
 from .regions import Region
 from .runs import run_lengths
 from .source import AnnotatedImage
-from .writer import POLYGONS, AnnotationWriter, ExportOptions, write_compact_json, write_text
+from .writer import POLYGONS, AnnotationWriter, ExportOptions, write_compact_json
 
 URL_PREFIX = '/data/local-files/?d='  # of Label Studio's local storage
 _SIZES = (3, 4, 8, 16)  # bits of the run lengths in a brush mask

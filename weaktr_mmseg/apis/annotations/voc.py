@@ -8,12 +8,13 @@ from pathlib import Path
 import numpy as np
 
 from ...utils.errors import WeakTrInputError
+from ...utils.files import write_text
 from ...utils.masks import IGNORE_INDEX, write_mask
 from ...utils.palette import voc_palette
 from .regions import Region
 from .shapes import IGNORE_NAME
 from .source import AnnotatedImage
-from .writer import AnnotationWriter, ExportOptions, write_text
+from .writer import AnnotationWriter, ExportOptions
 
 MAX_OBJECTS = 254  # values of an 8-bit PNG between background and 255
 _PALETTE = voc_palette(IGNORE_INDEX + 1)  # 255 in the beige of VOC's own masks

@@ -12,7 +12,7 @@ from typing import Any, ClassVar
 import numpy as np
 
 from ...utils.errors import WeakTrInputError
-from ...utils.files import atomic_path
+from ...utils.files import write_text
 from .regions import Region
 from .source import AnnotatedImage
 
@@ -101,13 +101,6 @@ class AnnotationWriter(ABC):
         Returns:
             The file or folder that an annotation tool is given.
         """
-
-
-def write_text(path: Path, text: str) -> Path:
-    """Writes a text file atomically, in UTF-8, and gives its path back."""
-    with atomic_path(path) as temporary:
-        temporary.write_text(text, encoding='utf-8')
-    return path
 
 
 def write_compact_json(path: Path, content: Any) -> Path:

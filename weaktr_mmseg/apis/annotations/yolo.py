@@ -8,10 +8,11 @@ from pathlib import Path
 
 import numpy as np
 
+from ...utils.files import write_text
 from .outlines import join_rings, outline_rings
 from .regions import Region
 from .source import AnnotatedImage
-from .writer import POLYGONS, AnnotationWriter, write_text
+from .writer import POLYGONS, AnnotationWriter
 
 # Readers cut coordinates down to pixels and fill the outline with its edge (cv2.fillPoly). From a
 # quarter of a pixel inside the region they reach exactly its pixels; from the edge, one too many.

@@ -10,7 +10,7 @@ from mmseg.registry import MODELS
 from torch import Tensor, nn
 from torch.overrides import TorchFunctionMode
 
-from ...utils.errors import WeakTrInputError
+from ...utils.errors import WeakTrInputError, check_choice
 from ..features import WeakTrEncoded
 from ..fusions.attention_history import AttentionHistory
 from ..fusions.fused_attention import MODES
@@ -80,10 +80,7 @@ class WeakTrTimmViT(CAMEncoder, TimmEncoder):
     ) -> None:
         if num_classes < 1:
             raise WeakTrInputError(f'num_classes: expected at least 1, got {num_classes}')
-        if attention_mode not in MODES:
-            raise WeakTrInputError(
-                f'attention_mode: expected one of {MODES}, got {attention_mode!r}'
-            )
+        check_choice('attention_mode', attention_mode, MODES)
         self._class_tokens = num_classes
         super().__init__(**kwargs)
         self.num_classes = num_classes

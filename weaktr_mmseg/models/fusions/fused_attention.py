@@ -17,6 +17,8 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor
 
+from ...utils.errors import check_choice
+
 MODES = ('auto', 'streaming', 'materialized')
 # `auto` builds the matrix at inference up to so many tokens: on a CPU it took 0.7 to 0.9 of the
 # time at 70 to 216 tokens (docs/benchmarks.md); in training it gained nothing.
@@ -208,10 +210,9 @@ def fuse_attention(
         The operator.
 
     Raises:
-        ValueError: If ``mode`` is unknown.
+        WeakTrInputError: If ``mode`` is unknown.
     """
-    if mode not in MODES:
-        raise ValueError(f'attention mode: expected one of {MODES}, got {mode!r}')
+    check_choice('attention mode', mode, MODES)
     if mode == 'auto':
         learns = weights.requires_grad and torch.is_grad_enabled()
         few = queries[0].size(2) <= MATERIALIZED_TOKENS

@@ -11,7 +11,7 @@ from mmseg.registry import MODELS
 from mmseg.structures import SegDataSample
 from torch import Tensor
 
-from ...utils.errors import WeakTrInputError
+from ...utils.errors import check_choice
 from ...utils.precision import FLOAT32, check_precision, predicts_in
 from ..checkpoint_guard import guard_layout
 from ..features import WeakTrFeatures
@@ -57,11 +57,7 @@ class WeakTrCAMSegmentor(BaseSegmentor):
         self.train_cfg = train_cfg
         test_cfg = test_cfg or {}
         self.map = test_cfg.get('map', 'fine')
-        if self.map not in ClassActivationMaps._fields:
-            raise WeakTrInputError(
-                f'model.test_cfg.map: expected one of {ClassActivationMaps._fields}, '
-                f'got {self.map!r}'
-            )
+        check_choice('model.test_cfg.map', self.map, ClassActivationMaps._fields)
         self.precision = check_precision(
             test_cfg.get('precision', FLOAT32), 'model.test_cfg.precision'
         )
