@@ -33,7 +33,8 @@ def stand_in(layout: str, grid: int = 4, patch: int = 16, width: int = WIDTH) ->
     """Random parameters by the names and with the shapes of a layout; rotary tables are right."""
     generator = torch.Generator().manual_seed(0)
     sizes = dict(E=width, M=MLP, P=patch, H=HEADS, D=width // HEADS, G=grid * grid)
-    sizes.update({'3E': 3 * width, '2M': 2 * MLP, '1+G': 1 + grid * grid, '2+G': 2 + grid * grid})
+    sizes.update({'2E': 2 * width, '3E': 3 * width, '2M': 2 * MLP})
+    sizes.update({'1+G': 1 + grid * grid, '2+G': 2 + grid * grid})
     cos, sin = rotary_tables(grid, width // HEADS)
     state = {}
     for pattern, dims in LAYOUTS[layout].items():

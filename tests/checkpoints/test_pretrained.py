@@ -11,7 +11,7 @@ import torch
 import torch.nn.functional as F
 from mmengine.registry import init_default_scope
 from mmseg.registry import MODELS
-from stand_ins import ARCH, DEPTH, LAYOUTS, OF_NAME, WIDTH, backbone_cfg, save, stand_in
+from stand_ins import ARCH, DEPTH, LAYOUTS, MLP, OF_NAME, WIDTH, backbone_cfg, save, stand_in
 
 import weaktr_mmseg  # noqa: F401
 from weaktr_mmseg.checkpoints import PUBLISHED, encoder_state
@@ -138,6 +138,24 @@ def test_registers_of_timm_have_the_position_of_the_class_in_its_token():
     position = encoder_state(state)['pos_embed']
     assert not position[:, 0].any()
     assert torch.equal(position[:, 1:], state['pos_embed'])
+
+
+@pytest.mark.parametrize(
+    ('layout', 'model', 'classes'),
+    [
+        ('timm_vit', 'vit_small_patch16_224', 1000),
+        ('timm_dinov2', 'vit_small_patch14_dinov2', 0),
+        ('timm_dinov2_registers', 'vit_small_patch14_reg4_dinov2', 0),
+        ('timm_eva02_small', 'eva02_small_patch14_224', 0),
+        ('timm_eva02_base', 'eva02_base_patch14_224', 0),
+    ],
+)
+def test_stand_ins_of_timm_have_its_names_and_shapes(layout, model, classes):
+    timm = pytest.importorskip('timm')
+    sizes = dict(img_size=64, patch_size=16, embed_dim=WIDTH, depth=DEPTH, num_heads=3)
+    network = timm.create_model(model, **sizes, mlp_ratio=MLP / WIDTH, num_classes=classes)
+    theirs = {name: value.shape for name, value in network.state_dict().items()}
+    assert {name: value.shape for name, value in stand_in(layout).items()} == theirs
 
 
 @pytest.mark.parametrize('name', PUBLISHED)
@@ -308,6 +326,19 @@ def test_truncated_files_and_unknown_layouts(tmp_path, container):
     save({'conv1.weight': torch.zeros(1)}, path)
     with pytest.raises(WeakTrInputError, match=rf'x\{container}: unknown layout.*: conv1\.weight'):
         start(backbone_cfg('deit', 'cam'), path)
+
+
+def test_a_file_that_would_run_code_is_refused(tmp_path):
+    class Call:
+        def __reduce__(self):
+            return open, (str(tmp_path / 'trap'), 'w')
+
+    torch.save({**stand_in('deit'), 'extra': Call()}, tmp_path / 'x.pth')
+    message = r'x\.pth: refused, .*it asks for io\.open'
+    with pytest.raises(WeakTrInputError, match=message) as caught:
+        start(backbone_cfg('deit', 'cam'), tmp_path / 'x.pth')
+    assert '\n' not in str(caught.value)
+    assert not (tmp_path / 'trap').exists()
 
 
 def test_surplus_and_missing_parameters_are_named(tmp_path):
