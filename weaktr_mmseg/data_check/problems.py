@@ -3,33 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from dataclasses import asdict, dataclass, field
+from dataclasses import dataclass, field, replace
 
 from ..datasets.faults import ERROR, SHOWN, WARNING, Fault
 
-
-@dataclass(frozen=True)
-class Problem:
-    """One fault.
-
-    Attributes:
-        severity: ``'error'`` (training would fail or learn wrongly) or ``'warning'``.
-        check: Name of the check that found it.
-        file: File or configuration key at fault.
-        message: What was expected and what came.
-        hint: What can be done about all problems of this kind.
-    """
-
-    severity: str
-    check: str
-    file: str
-    message: str
-    hint: str = ''
-
-    @property
-    def line(self) -> str:
-        """The problem in one line, its file named once."""
-        return self.message if self.file in self.message else f'{self.file}: {self.message}'
+#: What the report as JSON says of a problem.
+FIELDS = ('severity', 'check', 'file', 'message', 'hint')
+Problem = Fault
 
 
 @dataclass
@@ -40,20 +20,20 @@ class Report:
         datasets: One row a data set: ``name``, ``images``, ``labelled``, ``masks``; None instead of
             a number where it reads no labels or no masks.
         class_balance: Class name -> number of training images with it.
-        problems: Every problem once, in the order found.
+        problems: Every fault once, in the order found.
     """
 
     datasets: list[dict] = field(default_factory=list)
     class_balance: dict[str, int] = field(default_factory=dict)
-    problems: list[Problem] = field(default_factory=list)
+    problems: list[Fault] = field(default_factory=list)
 
     def error(self, check: str, file: object, message: object) -> None:
         """Adds an error unless it is known."""
-        self._add(Problem(ERROR, check, str(file), str(message)))
+        self.add_fault(Fault(check, str(file), str(message)))
 
     def warning(self, check: str, file: object, message: object) -> None:
         """Adds a warning unless it is known."""
-        self._add(Problem(WARNING, check, str(file), str(message)))
+        self.add_fault(Fault(check, str(file), str(message), severity=WARNING))
 
     def add_fault(self, fault: Fault, lenient: bool = False) -> None:
         """Adds a fault of a data set.
@@ -63,9 +43,7 @@ class Report:
             lenient: Whether faults of single samples are warnings only.
         """
         severity = WARNING if lenient and fault.sample else fault.severity
-        self._add(Problem(severity, fault.check, fault.file, fault.message, fault.hint))
-
-    def _add(self, problem: Problem) -> None:
+        problem = replace(fault, severity=severity, sample='', missing=False)
         if problem not in self._known:
             self._known.add(problem)
             self.problems.append(problem)
@@ -74,7 +52,7 @@ class Report:
         self._known = set(self.problems)
 
     @property
-    def errors(self) -> list[Problem]:
+    def errors(self) -> list[Fault]:
         """The problems that forbid training."""
         return [problem for problem in self.problems if problem.severity == ERROR]
 
@@ -84,7 +62,7 @@ class Report:
         Args:
             severity: Only problems of this severity, which is then not written.
         """
-        kinds: dict[tuple[str, str], list[Problem]] = {}
+        kinds: dict[tuple[str, str], list[Fault]] = {}
         for problem in sorted(self.problems, key=_weight):
             if severity in (None, problem.severity):
                 kinds.setdefault((problem.severity, problem.check), []).append(problem)
@@ -103,7 +81,7 @@ class Report:
             ok=not self.errors,
             datasets=self.datasets,
             class_balance=self.class_balance,
-            problems=[asdict(problem) for problem in self.problems],
+            problems=[{key: getattr(p, key) for key in FIELDS} for p in self.problems],
         )
 
     def to_text(self) -> str:
@@ -141,7 +119,7 @@ class LenientReport(Report):
         add(check, file, message)
 
 
-def _weight(problem: Problem) -> int:
+def _weight(problem: Fault) -> int:
     """Sorts a report: what is at fault comes after what is merely rare."""
     return (problem.check != 'class-rare') + (problem.severity == ERROR)
 
