@@ -99,15 +99,14 @@ class LabelRule:
         )
 
 
-def rule_options(options: Mapping[str, Any], place: str = 'pseudo_labels') -> dict[str, Any]:
+def rule_options(options: Mapping[str, Any]) -> dict[str, Any]:
     """Arguments of a :class:`LabelRule`, but its threshold, among the options of a config.
 
     Args:
         options: Of the config.
-        place: Where they stand there.
 
     Raises:
         ValueError: If the key ``crf`` of former versions is among them.
     """
-    refuse_crf_key(options, place)
+    refuse_crf_key(options, 'pseudo_labels')
     return {key: copy.deepcopy(options[key]) for key in RULE_KEYS if key in options}

@@ -13,6 +13,7 @@ WIDTH, HEIGHT = 560, 300
 LEFT, RIGHT, TOP, BOTTOM = 52, 14, 14, 40  # margins of the plotting area
 MAX_NUMBERS = 16  # rows of a matrix whose cells have room for numbers
 SERIES_COLOURS = 6
+TICKS = 5  # of an axis, about
 
 
 class Series(NamedTuple):
@@ -82,7 +83,6 @@ def matrix_chart(
     row_label: str,
     column_label: str,
     limits: tuple[float, float] = (0.0, 1.0),
-    digits: int = 2,
 ) -> str:
     """Draws a matrix as coloured cells, with numbers where they have room.
 
@@ -93,7 +93,6 @@ def matrix_chart(
         row_label: What the rows are.
         column_label: What the columns are.
         limits: Values of the faintest and the strongest colour.
-        digits: Decimals of the numbers.
 
     Returns:
         SVG.
@@ -110,7 +109,7 @@ def matrix_chart(
             continue
         strength = min(max((value - low) / max(high - low, 1e-12), 0), 1)
         x, y = left + column * cell, 4 + row * cell
-        tip = f'{rows[row]}, {columns[column]}: {value:.{max(digits, 3)}g}'
+        tip = f'{rows[row]}, {columns[column]}: {value:.3g}'
         parts.append(
             f'<rect x="{x:.1f}" y="{y:.1f}" width="{cell - 1}" height="{cell - 1}" class="cell" '
             f'fill-opacity="{0.04 + 0.96 * strength:.3f}"><title>{escape(tip)}</title></rect>'
@@ -119,7 +118,7 @@ def matrix_chart(
             shade = 'on' if strength > 0.5 else 'off'
             parts.append(
                 f'<text x="{x + cell / 2:.1f}" y="{y + cell / 2 + 4:.1f}" class="{shade}" '
-                f'text-anchor="middle">{value:.{digits}f}</text>'
+                f'text-anchor="middle">{value:.2f}</text>'
             )
     for row, name in enumerate(rows):
         y = 4 + row * cell + cell / 2 + font * 0.35
@@ -154,13 +153,13 @@ def _points(series: Series) -> list[tuple[float, float]]:
     ]
 
 
-def _ticks(values: Sequence[float], count: int = 5) -> list[float]:
+def _ticks(values: Sequence[float]) -> list[float]:
     """Round numbers, at least two, from below the least to above the greatest value."""
     low, high = min(values), max(values)
     if high - low < 1e-12:
         low, high = low - 0.5, high + 0.5
-    power = 10.0 ** math.floor(math.log10((high - low) / count))
-    step = next(s * power for s in (1, 2, 2.5, 5, 10) if (high - low) / (s * power) <= count)
+    power = 10.0 ** math.floor(math.log10((high - low) / TICKS))
+    step = next(s * power for s in (1, 2, 2.5, 5, 10) if (high - low) / (s * power) <= TICKS)
     first, last = math.floor(low / step + 1e-9), math.ceil(high / step - 1e-9)
     return [round(index * step, 10) for index in range(first, last + 1)]
 

@@ -171,9 +171,9 @@ def weight_map(
     bar.ax.tick_params(labelsize=7)
 
 
-def to_rgb(figure: Figure, dpi: int = 100) -> np.ndarray:
+def to_rgb(figure: Figure) -> np.ndarray:
     """Renders a figure, uint8 (H, W, 3)."""
-    figure.set_dpi(dpi)
+    figure.set_dpi(100)
     canvas = FigureCanvasAgg(figure)
     canvas.draw()
     return np.asarray(canvas.buffer_rgba())[..., :3].copy()

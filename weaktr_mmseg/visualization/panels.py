@@ -14,22 +14,22 @@ from ..utils.files import atomic_path
 from ..utils.palette import colour_table
 
 PANEL_INCHES, LEGEND_INCHES = 1.8, 0.35
+OPACITY = 0.6  # of a heat map
 
 
-def heat_overlay(image: np.ndarray, cams: np.ndarray, opacity: float = 0.6) -> np.ndarray:
+def heat_overlay(image: np.ndarray, cams: np.ndarray) -> np.ndarray:
     """Lays the strongest of several activation maps over an image.
 
     Args:
         image: RGB, uint8 (H, W, 3).
         cams: Maps in [0, 1], float (K, H, W).
-        opacity: Share of the heat map where it is hottest.
 
     Returns:
         RGB, uint8 (H, W, 3).
     """
     heat = cams.max(axis=0) if len(cams) else np.zeros(image.shape[:2])
     colours = matplotlib.colormaps['jet'](heat)[..., :3] * 255
-    return (image * (1 - opacity) + colours * opacity).astype(np.uint8)
+    return (image * (1 - OPACITY) + colours * OPACITY).astype(np.uint8)
 
 
 def colour_labels(labels: np.ndarray, palette: Sequence[Sequence[int]]) -> np.ndarray:

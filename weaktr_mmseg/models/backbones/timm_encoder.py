@@ -118,11 +118,6 @@ def timm_facts(model_name: str) -> dict[str, Any]:
 
     Raises:
         WeakTrInputError: As :class:`TimmEncoder`.
-
-    Examples:
-        >>> facts = timm_facts('vit_small_patch16_224')  # doctest: +SKIP
-        >>> facts['width'], facts['heads'], facts['patch'], facts['mean']  # doctest: +SKIP
-        (384, 6, 16, [127.5, 127.5, 127.5])
     """
     vit = TimmEncoder(model_name).vit
     mean, std = ([255 * value for value in vit.pretrained_cfg[key]] for key in ('mean', 'std'))
