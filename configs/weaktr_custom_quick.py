@@ -5,6 +5,7 @@ from weaktr_mmseg.datasets.label_sources.class_discovery import has_masks  # noq
 runner_type = 'WeakTrRunner'
 work_dir = 'work_dirs/weaktr_custom_quick'
 cam_stage = dict(config='weaktr_custom_quick_cam.py')
+pipeline = dict(masks=True)  # of all labelled photographs, given their labels
 pseudo_labels = dict(
     threshold='otsu',  # chosen from the maps alone
     refine=dict(type='DenseCRF', preset='voc_cam'),

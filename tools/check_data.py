@@ -3,7 +3,8 @@
 Example:
     python tools/check_data.py configs/weaktr_custom.py
 
-Of a pipeline, every stage is built once, as is done before training.
+Of a pipeline, every stage is built once, as is done before training. Where there is no error, each
+then runs on a few images, to say what a run takes on this machine, and which recipe to start with.
 
 Exit codes: 0 no error; 1 errors in the data, each printed with its file; 2 no such config, or one
 that cannot be read or built, in one line after the report.
@@ -25,7 +26,9 @@ def parse_args() -> argparse.Namespace:
     """Parses the command line."""
     parser = new_parser(__doc__)
     parser.add_argument('config', help='config of a stage or of the pipeline')
-    parser.add_argument('--quick', action='store_true', help='do not open images and masks')
+    parser.add_argument(
+        '--quick', action='store_true', help='neither open images and masks nor time a run'
+    )
     parser.add_argument('--json', action='store_true', help='print the report as JSON')
     parser.add_argument('--workers', type=int, default=os.cpu_count() or 1)
     add_cfg_options(parser)
@@ -36,10 +39,35 @@ def main(args: argparse.Namespace) -> int:
     """Checks and prints the report."""
     with redirect_stdout(sys.stderr):  # what the frameworks log is no part of the report
         report, fault = check(args)
-    print(json.dumps(report.to_dict(), indent=1) if args.json else report.to_text(), flush=True)
+    if not args.json:
+        print(report.to_text(), flush=True)
+    advice = None
+    if not (args.quick or fault or report.errors):
+        with redirect_stdout(sys.stderr):
+            advice = time_recipes(args)
+    if args.json:
+        print(json.dumps(dict(report.to_dict(), estimate=advice and advice.to_dict()), indent=1))
+    elif advice:
+        print(advice.to_text())
     if fault:
         raise fault
     return 1 if report.errors else 0
+
+
+def time_recipes(args: argparse.Namespace) -> Any:
+    """What a run will take; None for a single stage, or where timing failed, which is said."""
+    from weaktr_mmseg.pipeline.recipe_advice import advise
+    from weaktr_mmseg.utils.configs import read_config
+
+    cfg = read_config(args.config, args.cfg_options)
+    if 'runner_type' not in cfg:
+        return None
+    print('Timing a few images ...', file=sys.stderr, flush=True)
+    try:
+        return advise(cfg)
+    except Exception as error:  # whatever it is, the check has its result
+        print(f'No estimate: {type(error).__name__}: {error}', file=sys.stderr)
+        return None
 
 
 def check(args: argparse.Namespace) -> tuple[Any, Exception | None]:

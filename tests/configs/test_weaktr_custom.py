@@ -18,6 +18,10 @@ from mmseg.registry import MODELS, RUNNERS
 from PIL import Image
 
 import weaktr_mmseg  # noqa: F401
+from weaktr_mmseg.datasets.label_sources.class_discovery import discover_classes
+from weaktr_mmseg.datasets.label_sources.manifest_labels import read_manifest
+from weaktr_mmseg.pipeline.mask_stage import write_final_masks
+from weaktr_mmseg.pipeline.stage import Run
 from weaktr_mmseg.pipeline.stage_configs import resolve_pipeline
 from weaktr_mmseg.utils.masks import read_mask, write_mask
 from weaktr_mmseg.utils.palette import voc_palette
@@ -97,11 +101,42 @@ def test_all_stages(tmp_path, monkeypatch, num_classes, masks):
     work_dir = tmp_path / 'work_dirs/weaktr_custom'
     metrics = json.loads((work_dir / 'summary.json').read_text())['metrics']
     assert metrics['image_map'] is not None
-    scores = ('cam_fused_miou', 'pseudo_label_miou', 'val_miou', 'val_cam_miou_oracle')
+    scores = (
+        *('cam_fused_miou', 'pseudo_label_miou', 'val_miou', 'val_cam_miou_oracle'),
+        *('val_miou_given_labels', 'mask_miou'),
+    )
     assert {name: metrics.get(name) is not None for name in scores} == dict.fromkeys(scores, masks)
     pseudo_labels = list((work_dir / 'pseudo_labels/masks/trip').glob('*.png'))
     assert len(pseudo_labels) == NUM_IMAGES - masks  # one image is held out for scoring
     assert read_mask(pseudo_labels[0]).shape == (40, 56)
+    names = discover_classes(str(tmp_path / 'my data'))
+    for row in read_manifest(str(tmp_path / 'my data/labels.csv')):
+        mask = read_mask((work_dir / 'masks' / row.image).with_suffix('.png'))
+        assert mask.shape == (40, 56)
+        assert {names[label] for label in np.unique(mask)} <= {'background', *row.names}
+
+
+def test_masks_of_an_interrupted_stage_are_kept_and_trusted_ones_stand_in(tmp_path, monkeypatch):
+    make_folder(tmp_path / 'my data', 2, masks=True)
+    cfg = load(monkeypatch, tmp_path)
+    RUNNERS.build(cfg).train()
+    folder = tmp_path / 'work_dirs/weaktr_custom/masks/trip'
+    before = {path.name: path.stat().st_mtime_ns for path in folder.glob('*.png')}
+    assert len(before) == NUM_IMAGES
+    (folder / 'photo 2.png').unlink()
+    run = Run(cfg, tmp_path / 'work_dirs/weaktr_custom')
+    run.cfg.work_dir = str(run.work_dir)
+    run.results['retrain'] = json.loads((run.work_dir / 'state.json').read_text())['stages'][
+        'retrain'
+    ]['results']
+    trusted = np.full((40, 56), 2, np.uint8)
+    write_mask(tmp_path / 'trusted/trip/photo 3.png', trusted, voc_palette(3))
+    cfg.pseudo_labels.trusted_masks = str(tmp_path / 'trusted')
+    results = write_final_masks(run, resumes=True)
+    assert results['masks'] == NUM_IMAGES
+    after = {path.name: path.stat().st_mtime_ns for path in folder.glob('*.png')}
+    assert {name for name in after if after[name] != before[name]} == {'photo 2.png', 'photo 3.png'}
+    assert (read_mask(folder / 'photo 3.png') == 2).all()
 
 
 def test_training_opens_no_mask(tmp_path, monkeypatch):

@@ -33,6 +33,13 @@ def test_images_without_mask_do_not_count(metric):
     assert scores['aAcc'] == pytest.approx(66.67)
 
 
+def test_another_prediction_is_scored_where_there_is_one(metric):
+    metric.prediction = 'other'
+    metric.process({}, [dict(sample(TRUTH), other=dict(data=torch.zeros_like(TRUTH)))])
+    metric.process({}, [sample(TRUTH)])
+    assert metric.evaluate(2)['mIoU'] == pytest.approx(100 / 3, abs=0.01)  # 2 of 3 pixels, none
+
+
 def test_scores_are_absent_without_masks(metric):
     metric.process({}, [sample(), sample()])
     assert metric.evaluate(2) == {}

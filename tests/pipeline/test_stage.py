@@ -24,8 +24,9 @@ def names(**options):
 
 
 def test_default_stages():
-    assert names() == list(DEFAULT_STAGES)
-    assert names(retrain=False) == ['cam', 'pseudo_labels']
+    assert names() == ['cam', 'pseudo_labels', 'retrain', 'evaluation']
+    assert names(masks=True) == list(DEFAULT_STAGES)
+    assert names(retrain=False, masks=True) == ['cam', 'pseudo_labels']
     assert names(stages=['cam']) == ['cam']
 
 

@@ -233,7 +233,9 @@ def test_retraining(resolved, initial_vit):
 def test_test_of_the_retrained_segmentor(resolved):
     stage = stages.retrained_test_config(resolved, 'final.pth')
     assert (stage.load_from, stage.resume) == ('final.pth', False)
-    assert [evaluator.type for evaluator in stage.test_evaluator] == ['Own', 'WeakTrScoreWriter']
+    kinds = [evaluator.type for evaluator in stage.test_evaluator]
+    assert kinds == ['Own', 'OptionalIoUMetric', 'WeakTrScoreWriter']
+    assert stage.model.test_cfg.use_image_labels == 'both'
     assert not set(stage) & TRAINING_KEYS
 
 

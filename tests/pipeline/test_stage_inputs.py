@@ -65,7 +65,7 @@ def test_inputs_are_plain_and_repeatable(cfg, inputs):
         ('train_cfg.total_batch_size', 2, {'retrain'}),
         ('pipeline.retrain_from_cam_vit', False, {'retrain'}),
         ('default_hooks.checkpoint.save_best', 'mIoU', {'retrain'}),
-        ('model.decode_head.num_layers', 1, {'retrain', 'evaluation'}),
+        ('model.decode_head.num_layers', 1, {'retrain', 'evaluation', 'masks'}),
         ('randomness.seed', 1, {'cam', 'retrain'}),
         # Speed, place, display, and what is done about faults.
         ('train_dataloader.num_workers', 3, set()),

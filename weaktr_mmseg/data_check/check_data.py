@@ -18,7 +18,7 @@ from .pixels import check_pixels
 from .problems import LenientReport, Report
 
 LOADERS = ('train_dataloader', 'val_dataloader', 'test_dataloader')
-FEW_IMAGES = 5
+FEW_IMAGES = 20  # a rule of thumb
 
 
 def check_data(cfg: Config, pixels: bool = True, workers: int = 4, progress: bool = True) -> Report:
@@ -108,3 +108,22 @@ def _check_balance(listings: list[Listing], report: Report) -> None:
         if count and count == len(train.images):
             message = f"every training image has the class '{name}': nothing shows what it is not"
             report.warning('class-everywhere', where, f'{message}; add images without it')
+    _check_pairs(train, report)
+
+
+def _check_pairs(train: Listing, report: Report) -> None:
+    """Reports classes that nothing tells apart."""
+    occurrences: dict[int, list[str]] = {}
+    for sample, labels in (train.labels or {}).items():
+        for label in labels:
+            occurrences.setdefault(label, []).append(sample)
+    alike: dict[tuple[str, ...], list[int]] = {}
+    for label, samples in sorted(occurrences.items()):
+        alike.setdefault(tuple(samples), []).append(label)
+    names = train.dataset.metainfo['classes'][1:]
+    for labels in alike.values():
+        if len(labels) > 1:
+            together = ' and '.join(f"'{names[label]}'" for label in labels)
+            message = f'{together} always occur together: nothing tells one from the other'
+            where = train.dataset.ann_file or train.name
+            report.warning('class-together', where, f'{message}; add images with one of them')

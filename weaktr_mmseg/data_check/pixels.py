@@ -22,6 +22,9 @@ from .problems import Report
 Facts = TypeVar('Facts')
 FEW_LEVELS = 64
 MIN_SIDE = 16  # pixels: smaller images do not fill one patch
+GRID = 8  # rows and columns of the fingerprint of an image
+LEAST_CONTRAST = 4.0  # gray levels: a plain surface looks like any other
+SIMILAR_BITS = 3  # of GRID * GRID, in which fingerprints of similar images differ at most
 
 
 class ImageFacts(NamedTuple):
@@ -31,6 +34,7 @@ class ImageFacts(NamedTuple):
     digest: bytes
     problem: str
     loss: str = ''  # what of the file is not seen
+    look: np.ndarray | None = None  # fingerprint, uint8 (GRID,); None for a plain surface
 
 
 class MaskFacts(NamedTuple):
@@ -82,10 +86,32 @@ def inspect_image(path: str) -> ImageFacts:
     try:
         with open(path, 'rb') as file:
             data = file.read()
-        size = decode_image(data, path).shape[:2]
+        pixels = decode_image(data, path)
     except (OSError, ValueError) as error:
         return ImageFacts(None, b'', str(error).replace(f'cannot read image {path}: ', ''))
-    return ImageFacts(size, hashlib.blake2b(data, digest_size=16).digest(), '', _loss(data))
+    digest = hashlib.blake2b(data, digest_size=16).digest()
+    return ImageFacts(pixels.shape[:2], digest, '', _loss(data), fingerprint(pixels))
+
+
+def fingerprint(pixels: np.ndarray) -> np.ndarray | None:
+    """Describes what an image looks like, whatever its size and compression.
+
+    The bits say where the brightness of a coarse grid falls from one cell to the next (difference
+    hash).
+
+    Args:
+        pixels: RGB, uint8 (H, W, 3).
+
+    Returns:
+        Packed bits, uint8 (GRID,); None for a plain surface.
+    """
+    steps = [max(1, side // (16 * GRID)) for side in pixels.shape[:2]]
+    thinned = np.ascontiguousarray(pixels[:: steps[0], :: steps[1]])
+    gray = Image.fromarray(thinned).convert('L').resize((GRID + 1, GRID), Image.Resampling.BOX)
+    cells = np.asarray(gray, np.int16)  # (GRID, GRID + 1)
+    if cells.std() < LEAST_CONTRAST:
+        return None
+    return np.packbits(cells[:, 1:] < cells[:, :-1])
 
 
 def _loss(data: bytes) -> str:
@@ -175,6 +201,27 @@ def _check_copies(
         leaks = any(a in trained and b in held_out for a, b in ((path, other), (other, path)))
         add = report.error if leaks else report.warning
         add('image-copy', path, f'has the content of {osp.relpath(other, osp.dirname(path))}')
+    _check_similar(sorted(trained), sorted(held_out), facts, report)
+
+
+def _check_similar(
+    trained: Sequence[str], held_out: Sequence[str], facts: dict[str, ImageFacts], report: Report
+) -> None:
+    """Reports held-out images that look like one that is trained on, but are not its copy."""
+    known = [path for path in trained if facts[path].look is not None]
+    if not known:
+        return
+    looks = np.stack([facts[path].look for path in known])  # (M, GRID)
+    for path in held_out:
+        fact = facts[path]
+        if fact.look is None:
+            continue
+        bits = np.unpackbits(looks ^ fact.look, axis=1).sum(axis=1)  # (M,)
+        nearest = int(bits.argmin())
+        other = known[nearest]
+        if bits[nearest] <= SIMILAR_BITS and facts[other].digest != fact.digest:
+            message = f'looks like {osp.relpath(other, osp.dirname(path))}, which is trained on'
+            report.warning('image-similar', path, message)
 
 
 def _run(

@@ -167,7 +167,9 @@ class FrozenEncoderLoop(WeakTrEpochLoop):
             self.cache_dir, names, self.targets(images), self._shape, self._network()
         )
         cache.metainfo = self._images.metainfo
+        self.runner.call_hook('before_encoding')
         cache.encode(self._encode_batch, self.batches(images, cache.encoded))
+        self.runner.call_hook('after_encoding')
         return cache
 
     def _network(self) -> str:

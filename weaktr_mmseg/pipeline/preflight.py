@@ -57,7 +57,7 @@ def check_stage(cfg: Config, place: str = '') -> None:
     train_cfg = cfg.get('train_cfg') or {}
     if train_cfg.get('updates') and train_cfg.get('max_epochs') is None:
         train_cfg.update(max_epochs=1, val_interval=1)  # the data decides, see fit_schedule
-    with tempfile.TemporaryDirectory() as folder, _no_traces():
+    with tempfile.TemporaryDirectory() as folder, without_traces():
         cfg.work_dir = folder
         with config_faults(f'{place}model, hooks'):
             runner = _DryRunner.from_cfg(cfg)
@@ -257,8 +257,8 @@ def check_mixed_precision(cfg: Config, place: str) -> None:
 
 
 @contextmanager
-def _no_traces() -> Iterator[None]:
-    """Removes what mmengine registers by name while a runner is built."""
+def without_traces() -> Iterator[None]:
+    """Logs nothing, and removes what mmengine registers by name while a runner is built."""
     managers = (MMLogger, MessageHub, Visualizer, DefaultScope)
     before = {manager: dict(manager._instance_dict) for manager in managers}
     disabled = logging.root.manager.disable

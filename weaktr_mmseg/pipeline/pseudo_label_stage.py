@@ -36,7 +36,6 @@ CAM_VERSION = 1  # grows when an equal network gives other maps than before
 COARSE_FOLDER = 'coarse'
 RECORD_FILE = 'pseudo_labels.json'
 EXAMPLES = 6  # images that the report shows
-MASK_LOADERS = ('LoadAnnotations', 'LoadOptionalMask')
 # Name in the summary of each score of the metric.
 SCORES = dict(
     cam_coarse_miou='cam/coarse_miou',
@@ -123,16 +122,11 @@ def cam_config_hash(cfg: Config, checkpoint: str | Path) -> str:
     """
     stage = cfg.cam_stage
     model = {key: value for key, value in stage['model'].items() if key != 'init_cfg'}
-    pipeline = without_masks(stage['test_dataloader']['dataset'].get('pipeline', []))
+    pipeline = stages.without_masks(stage['test_dataloader']['dataset'].get('pipeline', []))
     config = json.dumps((CAM_VERSION, model, pipeline), sort_keys=True, default=str)
     digest = hashlib.blake2b(config.encode(), digest_size=8)
     digest.update(parameters_digest(checkpoint))
     return digest.hexdigest()
-
-
-def without_masks(pipeline: list[dict]) -> list[dict]:
-    """The transforms of a pipeline but those that load masks."""
-    return [step for step in pipeline if step['type'] not in MASK_LOADERS]
 
 
 def _predicts_coarse(cfg: Config) -> bool:

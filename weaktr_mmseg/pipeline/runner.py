@@ -32,6 +32,7 @@ from .resume import SUMMARY_FILE, ResumableStages
 from .stage import Run, chosen_stages
 from .stage_configs import resolve_pipeline
 from .summary import summarise
+from .unscored import drop_unscored_validation
 from .update_schedule import fit_schedules
 from .work_dir_lock import WorkDirLock
 
@@ -121,6 +122,8 @@ class WeakTrRunner:
         if report.errors:
             raise WeakTrInputError('; '.join(line.strip() for line in report.lines(ERROR)))
         fit_schedules(self.cfg)
+        if 'retrain' in {stage.name for stage in self.stages}:
+            drop_unscored_validation(self.cfg)
         check_pipeline(self.cfg, self.stages)
 
     def _run_stages(self) -> dict[str, Any]:

@@ -63,9 +63,14 @@ class Stage:
 
 # All stages that a pipeline can name, in the order in which they were entered.
 STAGES: dict[str, Stage] = {}
-# Those that use the pseudo labels.
-SEGMENTOR_STAGES = ('retrain', 'evaluation')
-DEFAULT_STAGES = ('cam', 'pseudo_labels', *SEGMENTOR_STAGES)
+# Stages by default, and the options of ``pipeline`` that each hangs on.
+DEFAULT_STAGES: dict[str, tuple[str, ...]] = dict(
+    cam=(),
+    pseudo_labels=(),
+    retrain=('retrain',),
+    evaluation=('retrain',),
+    masks=('retrain', 'masks'),
+)
 
 
 def register_stage(stage: Stage) -> Stage:
@@ -90,7 +95,7 @@ def chosen_stages(options: dict[str, Any]) -> list[Stage]:
             needs.
     """
     names = options['stages'] or [
-        name for name in DEFAULT_STAGES if options['retrain'] or name not in SEGMENTOR_STAGES
+        name for name, needed in DEFAULT_STAGES.items() if all(options[key] for key in needed)
     ]
     if isinstance(names, str) or len(set(names)) != len(names):
         raise WeakTrInputError(f'pipeline.stages: expected a list of different names, got {names}')

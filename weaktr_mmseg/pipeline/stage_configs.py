@@ -12,11 +12,15 @@ from ..pseudo_labels.threshold_choice import OTSU
 from ..utils.configs import complete_cam_stage, find_configs
 from ..utils.errors import WeakTrInputError
 from .fault_policy import apply_fault_policy
-from .options import PIPELINE_KEYS, check_label_options, check_stage_keys, pipeline_options
+from .frozen_recipe import freeze_encoders
+from .options import FROZEN, PIPELINE_KEYS, check_label_options, check_stage_keys, pipeline_options
 
 CAM_DIR = 'cam'
 PSEUDO_LABEL_DIR = 'pseudo_labels'
 RETRAIN_DIR = 'retrain'
+MASK_DIR = 'masks'
+GIVEN_LABELS = 'given_labels'  # prefix of scores
+MASK_LOADERS = ('LoadAnnotations', 'LoadOptionalMask')
 # Set once for the pipeline, valid in every stage.
 SHARED_KEYS = (
     'launcher',
@@ -52,6 +56,8 @@ def resolve_pipeline(cfg: Config) -> Config:
     check_label_options(cfg.pseudo_labels)
     cfg.cam_stage = complete_cam_stage(cfg)
     check_stage_keys(cfg.cam_stage, 'cam_stage')
+    if cfg.pipeline.encoder == FROZEN:
+        freeze_encoders(cfg)
     apply_fault_policy(cfg)
     _apply_precision(cfg)
     if runs_on_cpu_processes(cfg.get('launcher', 'none')):
@@ -152,16 +158,64 @@ def retraining_config(cfg: Config, initial_vit: str | None = None) -> Config:
 
 
 def retrained_test_config(cfg: Config, checkpoint: str) -> Config:
-    """Config that tests the final segmentor and writes its scores, from a resolved pipeline."""
-    stage = retraining_config(cfg)
+    """Config that tests the final segmentor and writes its scores, from a resolved pipeline.
+
+    Images whose labels the test data read are scored given these too, from the same pass.
+    """
+    uses = (cfg.model.get('test_cfg') or {}).get('use_image_labels', 'both')
+    stage = _segmentor_config(cfg, checkpoint, uses)
     scores = dict(type='WeakTrScoreWriter', file=str(Path(stage.work_dir) / 'scores_val.json'))
+    given = dict(
+        type='OptionalIoUMetric',
+        iou_metrics=['mIoU'],
+        prediction='pred_sem_seg_given_labels',
+        prefix=GIVEN_LABELS,
+    )
     evaluator = stage.test_evaluator
-    stage.test_evaluator = [*(evaluator if isinstance(evaluator, list) else [evaluator]), scores]
+    own = evaluator if isinstance(evaluator, list) else [evaluator]
+    stage.test_evaluator = [*own, given, scores]
+    stage.experiment_name = f'{RETRAIN_DIR}_test'
+    return stage
+
+
+def final_masks_config(
+    cfg: Config, checkpoint: str, dataset: dict, folder: str | Path, indices: list[int] | None
+) -> Config:
+    """Config that writes the final segmentor's masks of images, given their labels.
+
+    Args:
+        cfg: A resolved pipeline.
+        checkpoint: Trained segmentor.
+        dataset: Config of a data set with labels.
+        folder: Gets ``<sample_id>.png``.
+        indices: Which of its images; None for all.
+    """
+    stage = _segmentor_config(cfg, checkpoint, True)
+    steps = without_masks(stage.test_dataloader.dataset.pipeline)
+    packed = {**steps[-1], 'type': 'PackImageLabelInputs'}  # mmseg's leaves labels out
+    chosen = dict(dataset, pipeline=[*steps[:-1], packed], test_mode=True)
+    if indices is not None:
+        chosen['indices'] = indices
+    stage.test_dataloader.dataset = chosen
+    stage.test_evaluator = [dict(type='OptionalIoUMetric', output_dir=str(folder))]
+    stage.experiment_name = MASK_DIR
+    return stage
+
+
+def _segmentor_config(cfg: Config, checkpoint: str, use_image_labels: bool | str) -> Config:
+    """Config of a test run of the segmentor."""
+    stage = retraining_config(cfg)
     remove_training(stage)
     stage.load_from = checkpoint
     stage.resume = False
-    stage.experiment_name = f'{RETRAIN_DIR}_test'
+    test_cfg = stage.model.get('test_cfg') or {}
+    stage.model.test_cfg = {**test_cfg, 'use_image_labels': use_image_labels}
     return stage
+
+
+def without_masks(pipeline: list[dict]) -> list[dict]:
+    """The transforms of a pipeline but those that load masks."""
+    return [step for step in pipeline if step['type'] not in MASK_LOADERS]
 
 
 def _name_visualizer(stage: Config) -> None:

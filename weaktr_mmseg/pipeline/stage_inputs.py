@@ -11,6 +11,7 @@ from mmengine.config import Config
 
 from ..utils.files import file_digest
 from . import stage_configs as stages
+from .mask_stage import datasets_with_labels
 from .run_state import UPSTREAM
 from .stage import Run
 from .update_schedule import list_dataset
@@ -74,6 +75,19 @@ def evaluation_inputs(run: Run) -> dict[str, Any]:
     """Inputs of the final evaluation."""
     stage = stages.retrained_test_config(run.cfg, '')
     return _inputs(run.cfg, _choose(stage, TEST_KEYS), checkpoint=run.results['retrain']['digest'])
+
+
+def mask_inputs(run: Run) -> dict[str, Any]:
+    """Inputs of the final masks."""
+    train, *others = datasets_with_labels(run.cfg)
+    config = _choose(stages.final_masks_config(run.cfg, '', train, '', None), TEST_KEYS)
+    config.update({f'{index}_dataloader': dict(dataset=d) for index, d in enumerate(others)})
+    return _inputs(
+        run.cfg,
+        config,
+        checkpoint=run.results['retrain']['digest'],
+        labels=run.results['pseudo_labels']['inputs'],
+    )
 
 
 def digest(value: Any) -> str:

@@ -1,4 +1,4 @@
-"""The four stages of WeakTr."""
+"""The stages of WeakTr, and the masks of the labelled images at their end."""
 
 from __future__ import annotations
 
@@ -16,8 +16,10 @@ from ..engine.main_process import on_main_process
 from ..engine.quiet_runner import QuietRunner
 from ..pseudo_labels.generate import MASK_FOLDER
 from . import stage_configs, stage_inputs
+from .mask_stage import count_masks, datasets_with_labels, write_final_masks
 from .pseudo_label_stage import generate_pseudo_labels
 from .stage import Run, Stage, register_stage
+from .unscored import tests_nothing
 from .warm_start import write_encoder_checkpoint
 
 # Scores of ``save_best`` that need no pixel label.
@@ -56,11 +58,16 @@ def retrain(run: Run, resumes: bool) -> dict[str, Any]:
 
 
 def evaluate(run: Run, resumes: bool) -> dict[str, Any]:
-    """Tests the segmentor."""
+    """Tests the segmentor, unless there is nothing to score."""
+    if tests_nothing(run.cfg):
+        return dict(checkpoint=run.results['retrain']['checkpoint'], metrics=dict(val_miou=None))
     checkpoint = str(run.checkpoint('retrain'))
     runner = QuietRunner.from_cfg(stage_configs.retrained_test_config(run.cfg, checkpoint))
-    scores = {name: value for name, value in runner.test().items() if name not in BY_THE_WAY}
-    metrics = {f'val_{name.lower()}': float(value) for name, value in scores.items()}
+    metrics: dict[str, float | None] = {}
+    for key, value in runner.test().items():
+        condition, _, name = key.rpartition('/')  # 'given_labels/mIoU'
+        if name not in BY_THE_WAY:
+            metrics['_'.join(filter(None, ('val', name.lower(), condition)))] = float(value)
     return dict(
         checkpoint=run.results['retrain']['checkpoint'], metrics=metrics or dict(val_miou=None)
     )
@@ -119,6 +126,11 @@ def _count_masks(run: Run) -> int:
     return sum(1 for _ in folder.rglob('*.png'))
 
 
+def _mask_configs(run: Run) -> Iterator[tuple[str, Config]]:
+    for dataset in datasets_with_labels(run.cfg):
+        yield '', stage_configs.final_masks_config(run.cfg, '', dataset, run.work_dir, None)
+
+
 def _labelling_configs(run: Run) -> Iterator[tuple[str, Config]]:
     folder = run.work_dir / stage_configs.PSEUDO_LABEL_DIR
     metric = stage_configs.cam_metric(run.cfg, folder)
@@ -172,5 +184,17 @@ register_stage(
         run=evaluate,
         configs=lambda run: [('', stage_configs.retrained_test_config(run.cfg, ''))],
         needs=('retrain',),
+    )
+)
+register_stage(
+    Stage(
+        'masks',
+        'Masks',
+        stage_configs.MASK_DIR,
+        inputs=stage_inputs.mask_inputs,
+        run=write_final_masks,
+        intact=lambda run, results: count_masks(run) == results['masks'],
+        configs=_mask_configs,
+        needs=('pseudo_labels', 'retrain'),
     )
 )

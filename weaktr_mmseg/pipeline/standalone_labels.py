@@ -12,8 +12,7 @@ from mmseg.registry import DATASETS
 
 from ..pseudo_labels.threshold_choice import OTSU
 from ..utils.errors import WeakTrInputError
-from .pseudo_label_stage import without_masks
-from .stage_configs import resolve_pipeline
+from .stage_configs import resolve_pipeline, without_masks
 
 DEFAULTS = dict(threshold=OTSU, refine=dict(type='DenseCRF', preset='voc_cam'))
 

@@ -22,6 +22,8 @@ METRICS = {
     'pseudo_label_miou': ('Pseudo labels, mIoU', 'training images'),
     'val_cam_miou_oracle': ('Fused CAM given the image labels, mIoU', 'validation images'),
     'val_miou': ('Segmentor, mIoU', 'validation images'),
+    'val_miou_given_labels': ('Segmentor given the image labels, mIoU', 'validation images'),
+    'mask_miou': ('Masks: segmentor given the image labels, mIoU', 'training images'),
 }
 SCORE_KEYS = re.compile(r'(image_map|m?iou(_oracle)?|aacc|macc)$', re.IGNORECASE)
 

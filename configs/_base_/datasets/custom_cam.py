@@ -3,6 +3,16 @@
 _base_ = ['./voc12_cam.py', './custom_root.py']
 dataset_type = 'WeakTrCustomDataset'
 data_root = {{_base_.custom_root}}
+short_side = 375  # as most of VOC's, at which the published recipe predicts
+test_pipeline = [
+    dict(type='WeakTrLoadImage'),
+    dict(
+        type='Resize', scale=(4 * short_side, short_side), keep_ratio=True,  # bounds of both sides
+        backend='pillow', interpolation='bicubic'),
+    dict(type='LoadOptionalMask'),
+    dict(type='WeakTrMultiScale', scales=[1.0, 1.2]),
+    dict(type='PackImageLabelInputs'),
+]
 train_dataloader = dict(
     num_workers=4,
     drop_last=False,  # a small folder may not fill one batch
@@ -27,5 +37,5 @@ test_dataloader = dict(
         data_root=data_root,
         ann_file='splits/train.txt',
         masks=True,
-        pipeline={{_base_.test_pipeline}},
+        pipeline=test_pipeline,
         test_mode=True))

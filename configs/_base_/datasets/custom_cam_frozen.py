@@ -3,13 +3,17 @@ _base_ = './custom_cam.py'
 side = 224  # of the square; a grid of 16 x 16 patches of 14 px
 train_pipeline = [
     dict(type='WeakTrLoadImage'),
-    dict(type='Resize', scale=(side, side), keep_ratio=False),
+    dict(
+        type='Resize', scale=(side, side), keep_ratio=False,
+        backend='pillow', interpolation='bicubic'),
     dict(type='PackImageLabelInputs'),
 ]
 test_pipeline = [
     dict(type='WeakTrLoadImage'),
+    dict(
+        type='Resize', scale=(6 * side, side), keep_ratio=True,  # bounds of long and short side
+        backend='pillow', interpolation='bicubic'),
     dict(type='LoadOptionalMask'),
-    dict(type='mmpretrain.ResizeEdge', scale=side, backend='pillow', interpolation='bicubic'),
     dict(type='WeakTrMultiScale', scales=[1.0, 1.2]),
     dict(type='PackImageLabelInputs'),
 ]

@@ -4,12 +4,16 @@ side = 224  # of the square; a grid of 16 x 16 patches of 14 px
 train_pipeline = [
     dict(type='WeakTrLoadImage'),
     dict(type='LoadPseudoLabel', folder=_base_.pseudo_labels_dir),
-    dict(type='Resize', scale=(side, side), keep_ratio=False),
+    dict(
+        type='Resize', scale=(side, side), keep_ratio=False,
+        backend='pillow', interpolation='bicubic'),
     dict(type='PackSegInputs'),
 ]
 test_pipeline = [
     dict(type='WeakTrLoadImage'),
-    dict(type='mmpretrain.ResizeEdge', scale=side, backend='pillow', interpolation='bicubic'),
+    dict(
+        type='Resize', scale=(6 * side, side), keep_ratio=True,  # bounds of long and short side
+        backend='pillow', interpolation='bicubic'),
     dict(type='LoadOptionalMask'),
     dict(type='PackImageLabelInputs'),
 ]

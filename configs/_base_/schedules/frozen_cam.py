@@ -7,6 +7,9 @@ optim_wrapper = dict(
         custom_keys={'attention_fusion': dict(lr_mult=30, decay_mult=0)}))  # one number a head
 param_scheduler = dict(
     type='CosineAnnealingLR', eta_min=0, T_max=max_epochs, convert_to_iter_based=True)
-train_cfg = dict(type='WeakTrFrozenCAMLoop', max_epochs=max_epochs, val_interval=max_epochs)
+train_cfg = dict(
+    type='WeakTrFrozenCAMLoop',
+    max_epochs=max_epochs,
+    val_begin=max_epochs + 1)  # none: nothing depends on it, and the pipeline scores at its end
 val_cfg = dict(type='ValLoop')
 test_cfg = dict(type='TestLoop')

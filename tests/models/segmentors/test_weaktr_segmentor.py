@@ -143,3 +143,36 @@ def test_image_labels_leave_their_classes_and_the_background(readouts):
         torch.testing.assert_close(one.sum(0), torch.full((32, 32), sum(readouts)))
     assert set(results[0].pred_sem_seg.data.unique().tolist()) <= {0, 2, 4}
     assert set(results[1].pred_sem_seg.data.unique().tolist()) == {0}
+
+
+@pytest.mark.parametrize('refine', [None, dict(type='DenseCRF', gaussian=dict(sxy=2, compat=3))])
+def test_one_pass_predicts_without_and_with_the_labels(refine, monkeypatch):
+    images = torch.randint(0, 256, (2, 3, 16, 16), dtype=torch.uint8)
+
+    def predict(uses):
+        segmentor = _tiny_segmentor(
+            test_cfg=ConfigDict(mode='whole', refine=refine, use_image_labels=uses)
+        )
+        passes = []
+        encode = segmentor.encode_decode
+        monkeypatch.setattr(
+            segmentor, 'encode_decode', lambda *args: passes.append(0) or encode(*args)
+        )
+        samples = [
+            SegDataSample(metainfo=dict(ori_shape=(9, 11), img_shape=(16, 16), pad_shape=(16, 16)))
+            for _ in images
+        ]
+        samples[0].set_field(torch.tensor([0.0, 1.0]), 'image_labels', dtype=torch.Tensor)
+        with torch.no_grad():
+            batch = segmentor.data_preprocessor(dict(inputs=list(images), data_samples=samples))
+            results = segmentor(**batch, mode='predict')
+        assert len(passes) == 1
+        return results
+
+    both = predict('both')
+    for result, plain in zip(both, predict(False)):
+        assert torch.equal(result.pred_sem_seg.data, plain.pred_sem_seg.data)
+    given = both[0].pred_sem_seg_given_labels.data
+    assert torch.equal(given, predict(True)[0].pred_sem_seg.data)
+    assert not torch.equal(given, both[0].pred_sem_seg.data)
+    assert 'pred_sem_seg_given_labels' not in both[1]  # nothing is known of it

@@ -22,6 +22,8 @@ from .windows import enlarge_small, window_starts
 MAX_LOGITS = 1 << 28  # 1 GiB of float32: 21 classes at 4000 x 3200 pixels
 ABSENT_LOGIT = -1e4  # whose probability is 0, in half precision as well
 TINY = torch.finfo(torch.float32).tiny  # of which a logarithm exists
+BOTH = 'both'
+PREDICTED_GIVEN_LABELS = 'pred_sem_seg_given_labels'
 
 
 def _without_padding(logits: Tensor, meta: dict) -> Tensor:
@@ -57,8 +59,10 @@ class WeakTrSegmentor(EncoderDecoder):
       on the size of the photograph; :class:`WeakTrCRFTTAModel` does so at the original size, as was
       published.
     * ``use_image_labels=True``: samples with ``image_labels`` get the background and the classes
-      that they are labelled with, no other; probabilities are renormalised among them. An attribute
-      ``allowed_classes`` (ids with background) does so for images without samples of their own.
+      that they are labelled with, no other; probabilities are renormalised among them. ``'both'``
+      predicts without the labels and adds ``pred_sem_seg_given_labels`` from the same logits. An
+      attribute ``allowed_classes`` (ids with background) restricts images without samples of their
+      own.
     * ``precision``, ``'auto'``, ``'bfloat16'``, ``'float16'`` or, the default, ``'float32'``: that
       of encoder and head in prediction. Everything after them is in float32.
 
@@ -99,9 +103,16 @@ class WeakTrSegmentor(EncoderDecoder):
             enlarged, at that size; logarithms of probabilities (B, K, h, w) after a
             refinement.
         """
+        inputs, logits = self._logits(inputs, batch_img_metas)
+        return self._refined(inputs, self._restrict(logits, batch_img_metas))
+
+    def _logits(self, inputs: Tensor, metas: list[dict]) -> tuple[Tensor, Tensor]:
+        """Inputs, enlarged if they are to be, and their logits (B, R * K, h, w)."""
         if self.test_cfg.get('mode') == 'slide' and self.test_cfg.get('enlarge_small'):
             inputs = enlarge_small(inputs, min(self.test_cfg.crop_size))
-        logits = self._restrict(super().inference(inputs, batch_img_metas), batch_img_metas)
+        return inputs, super().inference(inputs, metas)
+
+    def _refined(self, inputs: Tensor, logits: Tensor) -> Tensor:
         if self.refiner is None:
             return logits
         images = self._pixels(inputs)
@@ -113,13 +124,31 @@ class WeakTrSegmentor(EncoderDecoder):
         self, inputs: Tensor, data_samples: list[SegDataSample] | None = None
     ) -> list[SegDataSample]:
         """Predicts; see :class:`mmseg.models.EncoderDecoder`, and ``use_image_labels`` above."""
-        self._note_allowed(data_samples)
+        uses = self.test_cfg.get('use_image_labels')
+        if uses == BOTH and any('image_labels' in sample for sample in data_samples or ()):
+            return self._predict_both(inputs, data_samples or [])
+        if uses is True:
+            self._note_allowed(data_samples)
         return super().predict(inputs, data_samples)
 
-    def _note_allowed(self, data_samples: list[SegDataSample] | None) -> None:
+    def _predict_both(
+        self, inputs: Tensor, data_samples: list[SegDataSample]
+    ) -> list[SegDataSample]:
+        """Predicts without and with the labels from one pass through the network."""
+        inputs, logits = self._logits(inputs, [sample.metainfo for sample in data_samples])
+        self.postprocess_result(self._refined(inputs, logits), data_samples)
+        given = [SegDataSample(metainfo=sample.metainfo) for sample in data_samples]
+        self._note_allowed(data_samples)
+        logits = self._restrict(logits.clone(), [sample.metainfo for sample in data_samples])
+        self.postprocess_result(self._refined(inputs, logits), given)
+        for sample, restricted in zip(data_samples, given):
+            if 'image_labels' in sample:
+                sample.set_data({PREDICTED_GIVEN_LABELS: restricted.pred_sem_seg})
+        return data_samples
+
+    @staticmethod
+    def _note_allowed(data_samples: list[SegDataSample] | None) -> None:
         """Puts the classes that a sample may get into its metainfo."""
-        if not self.test_cfg.get('use_image_labels'):
-            return
         for sample in data_samples or ():
             if 'image_labels' in sample:
                 present = sample.image_labels.nonzero().flatten() + 1
@@ -193,7 +222,8 @@ class WeakTrSegmentor(EncoderDecoder):
             For each sample ``sum of weight * probabilities`` over the readouts, (K, H, W); the
             scores of a pixel sum to the sum of the weights.
         """
-        self._note_allowed(data_samples)
+        if self.test_cfg.get('use_image_labels') is True:
+            self._note_allowed(data_samples)
         metas = [sample.metainfo for sample in data_samples]
         logits = self.inference(inputs, [dict(meta) for meta in metas])
         return [self._scores(one, meta) for one, meta in zip(logits.split(1), metas)]

@@ -1,0 +1,99 @@
+"""What a run will take: arithmetic by a clock that the test winds, and a calibration for real."""
+
+from __future__ import annotations
+
+import itertools
+import re
+from pathlib import Path
+
+import pytest
+from mmengine.config import Config
+from test_weaktr_custom import NUM_IMAGES, load, make_folder
+
+from weaktr_mmseg.pipeline import recipe_advice
+from weaktr_mmseg.pipeline.recipe_advice import AS_CONFIGURED, QUICK, Advice, advise, choose
+from weaktr_mmseg.pipeline.run_estimate import Estimate, estimate_run
+from weaktr_mmseg.pipeline.update_schedule import fit_schedules
+
+TITLES = ['CAM training', 'Pseudo labels', 'Retraining', 'Evaluation', 'Masks']
+
+
+@pytest.fixture
+def cfg(tmp_path, monkeypatch):
+    """The pipeline of own data, with tiny networks and a tenth of its photographs held out."""
+    make_folder(tmp_path / 'my data', 2, masks=True)
+    cfg = load(monkeypatch, tmp_path)
+    cfg.pipeline.masks = True
+    return cfg
+
+
+def test_images_and_epochs_multiply_what_one_takes(cfg):
+    """Each look at the clock takes a second, so an iteration, a prediction and all masks do."""
+    before = cfg.to_dict()
+    ticks = itertools.count()
+    estimate = estimate_run(cfg, clock=lambda: float(next(ticks)))
+    train, val = NUM_IMAGES - 1, 1
+    masks = 1 / 3  # a second for three
+    assert list(estimate.seconds) == TITLES
+    assert estimate.seconds['CAM training'] == pytest.approx(train * 1 / 2)  # two an iteration
+    assert estimate.seconds['Pseudo labels'] == pytest.approx(train * (1 + masks) + val * 1)
+    assert estimate.seconds['Retraining'] == pytest.approx(train * 1 / 2)
+    assert estimate.seconds['Evaluation'] == pytest.approx(val)
+    assert estimate.seconds['Masks'] == pytest.approx(train + val)
+    cfg.cam_stage.train_cfg.max_epochs = 7
+    assert estimate_run(cfg, clock=lambda: float(next(ticks))).seconds['CAM training'] == 7 * 2.5
+    cfg.cam_stage.train_cfg.max_epochs = 1
+    assert cfg.to_dict() == before
+    fit_schedules(cfg)  # what is estimated can be run
+
+
+def test_nothing_is_left_behind(cfg, tmp_path):
+    before = sorted(tmp_path.rglob('*'))
+    estimate = estimate_run(cfg)
+    assert sorted(tmp_path.rglob('*')) == before
+    assert all(seconds > 0 for seconds in estimate.seconds.values())
+    assert estimate.memory is None or 1 << 26 < estimate.memory < 1 << 34
+
+
+def test_without_retraining_only_its_stages_are_timed(cfg):
+    cfg.pipeline.retrain = False
+    assert list(estimate_run(cfg).seconds) == TITLES[:2]
+
+
+@pytest.mark.parametrize(
+    ('images', 'hours', 'advice'),
+    [
+        (49, 0.1, 'quick mode first.*: 49 photographs are few'),
+        (50, 0.1, 'train as configured'),
+        (5000, 1.1, 'quick mode first.*: an answer in 2 min tells'),
+    ],
+)
+def test_the_recipe_follows_from_photographs_and_time(images, hours, advice):
+    estimates = {
+        AS_CONFIGURED: Estimate(dict(a=hours * 3600), None),
+        QUICK: Estimate(dict(a=100.0, b=20.0), 3 << 30),
+    }
+    found = choose(estimates, images)
+    assert re.search(advice, found)
+    text = Advice(estimates, found).to_text()
+    assert 'quick mode: 2 min, 3.0 GiB (a 2 min, b 20 s)' in text
+    assert text.endswith(found)
+
+
+def test_own_data_is_told_of_quick_mode(cfg, tmp_path, monkeypatch):
+    seen = []
+    configs = Path(__file__).parents[2] / 'configs'
+    monkeypatch.setattr(recipe_advice, 'LONG', 0.5)
+
+    def estimate(cfg):
+        seen.append(cfg.cam_stage.train_cfg.type)
+        return Estimate(dict(a=1.0), None)
+
+    advice = advise(Config.fromfile(configs / 'weaktr_custom.py'), estimate)
+    assert seen == ['WeakTrEpochLoop', 'WeakTrFrozenCAMLoop']
+    assert list(advice.to_dict()['recipes']) == [AS_CONFIGURED, QUICK]
+    assert list(
+        advise(Config.fromfile(configs / 'weaktr_custom_quick.py'), estimate).estimates
+    ) == [QUICK]
+    published = advise(Config.fromfile(configs / 'weaktr_demo.py'), estimate)
+    assert list(published.estimates) == [AS_CONFIGURED] and not published.advice
