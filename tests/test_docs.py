@@ -63,7 +63,7 @@ def test_every_key_that_the_pipeline_reads_is_documented():
     page = (ROOT / 'docs/configuration.md').read_text()
     sources = (file.read_text() for file in (ROOT / 'weaktr_mmseg/pipeline').rglob('*.py'))
     pattern = re.compile(r"(?:pseudo_labels|options)(?:\.get\(|\[)'(\w+)'")
-    keys = {key for source in sources for key in pattern.findall(source)}
+    keys = {key for source in sources for key in pattern.findall(source)} | set(DEFAULTS)
     assert {'score_split', 'workers', 'retrain'} <= keys
     assert not {key for key in keys if f'`{key}`' not in page}
 
