@@ -109,6 +109,8 @@ def test_all_stages(tmp_path, monkeypatch, num_classes, masks):
     pseudo_labels = list((work_dir / 'pseudo_labels/masks/trip').glob('*.png'))
     assert len(pseudo_labels) == NUM_IMAGES - masks  # one image is held out for scoring
     assert read_mask(pseudo_labels[0]).shape == (40, 56)
+    dumped = Config.fromfile(work_dir / 'weaktr_custom.py')
+    assert (dumped.val_dataloader is not None) == masks  # without one, nothing is to be scored
     names = discover_classes(str(tmp_path / 'my data'))
     for row in read_manifest(str(tmp_path / 'my data/labels.csv')):
         mask = read_mask((work_dir / 'masks' / row.image).with_suffix('.png'))

@@ -208,10 +208,10 @@ def _check_similar(
     trained: Sequence[str], held_out: Sequence[str], facts: dict[str, ImageFacts], report: Report
 ) -> None:
     """Reports held-out images that look like one that is trained on, but are not its copy."""
-    known = [path for path in trained if facts[path].look is not None]
-    if not known:
+    seen = {path: look for path in trained if (look := facts[path].look) is not None}
+    if not seen:
         return
-    looks = np.stack([facts[path].look for path in known])  # (M, GRID)
+    known, looks = list(seen), np.stack(list(seen.values()))  # (M, GRID)
     for path in held_out:
         fact = facts[path]
         if fact.look is None:

@@ -84,8 +84,8 @@ def _finish(run: Run, folder: Path) -> dict[str, Any]:
     confusion = np.zeros((len(meta['classes']),) * 2, np.int64)
     scored = [info for info in _infos(built[0]) if 'seg_map_path' in info]
     for info in progress_bar(scored, desc='Scoring masks'):
-        truth, mask = read_mask(info['seg_map_path']), read_mask(_mask_path(folder, info))
-        confusion += confusion_matrix(truth, mask, len(confusion))
+        truth, labels = read_mask(info['seg_map_path']), read_mask(_mask_path(folder, info))
+        confusion += confusion_matrix(truth, labels, len(confusion))
     score = float(mean_iou(confusion)) if confusion.any() else None
     return dict(masks=count_masks(run), metrics=dict(mask_miou=score))
 
