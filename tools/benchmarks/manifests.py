@@ -170,29 +170,36 @@ def measure(config: dict) -> dict:
 
 
 def measure_pipeline(root: str) -> dict:
-    """Lists all data of ``weaktr_coco.py`` as the start of its pipeline does: checks and resume."""
+    """Starts the pipeline of ``weaktr_coco.py`` up to its training: checks, schedules, resume."""
     import weaktr_mmseg  # noqa: F401
-    from weaktr_mmseg.data_check import check_data
+    from weaktr_mmseg.data_check.check_data import check_data
     from weaktr_mmseg.datasets.listing_cache import listed_once
-    from weaktr_mmseg.pipeline import stage_inputs
+    from weaktr_mmseg.pipeline import stages  # noqa: F401
+    from weaktr_mmseg.pipeline.preflight import check_pipeline
+    from weaktr_mmseg.pipeline.stage import Run, chosen_stages
     from weaktr_mmseg.pipeline.stage_configs import resolve_pipeline
+    from weaktr_mmseg.pipeline.update_schedule import fit_schedules
     from weaktr_mmseg.utils.configs import find_configs, read_config
     from weaktr_mmseg.utils.shipped_files import shipped_folder
 
-    cfg = resolve_pipeline(read_config(shipped_folder() / 'configs/weaktr_coco.py'))
+    options = ['cam_stage.optim_wrapper.type=OptimWrapper']  # there may be no GPU
+    cfg = resolve_pipeline(read_config(shipped_folder() / 'configs/weaktr_coco.py', options))
     for dataset in find_configs(cfg._cfg_dict, 'WeakTrCOCO14Dataset'):
         dataset['data_root'] = root
+    run = Run(cfg, Path(cfg.work_dir))
+    chosen = chosen_stages(cfg.pipeline)
     start, cpu = time.perf_counter(), time.process_time()
     with listed_once():
         report = check_data(cfg, pixels=False)
-        inputs = stage_inputs.cam_inputs(cfg)
-        stage_inputs.pseudo_label_inputs(cfg, '')
-        stage_inputs.retraining_inputs(cfg, '', '')
-        stage_inputs.evaluation_inputs(cfg, '')
+        fit_schedules(cfg)
+        check_pipeline(cfg, chosen)
+        for stage in chosen:
+            made = dict(inputs=stage.inputs(run), digest='')
+            run.results[stage.name] = made
     seconds, cpu = time.perf_counter() - start, time.process_time() - cpu
     faults = [problem.line for problem in report.errors if 'heckpoint' not in problem.check]
     assert not faults, faults
-    images = sum(data['samples'] for data in inputs['data'].values())
+    images = sum(data['samples'] for data in run.results['cam']['inputs']['data'].values())
     return dict(images=images, seconds=round(seconds, 2), cpu=round(cpu, 2), peak_mb=_peak_mb())
 
 

@@ -16,11 +16,18 @@ from .faults import ERROR, WARNING, Fault, FaultError, raise_first, whole_fault
 from .file_index import FolderIndex, index_folder, read_split
 from .label_sources.rows import ImageLabels, check_class_number, merge
 from .label_sources.sources import resolve_source, scan_labels
+from .listing_cache import remember
 from .mask_faults import check_some_masks, missing_masks, stray_masks
 from .names import odd_names
 from .renumbering import refuse_renumbering
 
 _UNLABELLED = ('error', 'drop', 'keep')
+# Of the state of a data set, what its list of samples does not depend on.
+_NOT_LISTED_BY = (
+    *('pipeline', 'test_mode', 'on_fault', 'faults', 'filter_cfg', 'max_refetch'),
+    *('serialize_data', 'data_list', 'data_bytes', 'data_address'),
+    *('_indices', '_fully_initialized'),
+)
 _REMEDY = (
     'label them, or say what to do with them in all stages of a pipeline: unlabelled=keep '
     '(they show no class) or unlabelled=drop'
@@ -172,6 +179,15 @@ class ImageLabelDataset(BaseSegDataset):
             Data infos of the samples whose image exists, faulty ones included, and the faults in
             the order found. Faults that have a ``sample`` concern that sample alone.
         """
+        infos, faults = remember(self._listing_key(), self._scan_or_fail)
+        return [dict(info) for info in infos], list(faults)
+
+    def _listing_key(self) -> tuple:
+        """Everything that the list of samples depends on, and perhaps more."""
+        state = {key: value for key, value in vars(self).items() if key not in _NOT_LISTED_BY}
+        return type(self), repr(state)
+
+    def _scan_or_fail(self) -> tuple[list[dict], list[Fault]]:
         faults: list[Fault] = []
         try:
             return self._scan(faults), faults

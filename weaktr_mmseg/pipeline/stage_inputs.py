@@ -135,8 +135,8 @@ def _manifest(dataset: dict[str, Any]) -> dict[str, Any]:
     """Number and digest of the samples of a data set: names and labels, not pixels."""
     built = list_dataset(dataset)
     samples = []
-    for index in range(len(built)):
-        info = built.get_data_info(index)
+    infos = getattr(built, 'data_list', None)
+    for info in infos or map(built.get_data_info, range(len(built))):  # joined ones have no list
         name = info.get('sample_id') or Path(info['img_path']).name
         samples.append([name, info.get('image_labels'), 'seg_map_path' in info])
     return dict(samples=len(samples), digest=digest(samples))

@@ -84,7 +84,7 @@ def list_dataset(dataset: Mapping[str, Any]) -> Dataset:
     """
     config = dict(dataset)
     if 'pipeline' in config:
-        config.update(pipeline=[], lazy_init=True)
+        config.update(pipeline=[], lazy_init=True, serialize_data=False)
     with DefaultScope.overwrite_default_scope('mmseg'):
         built = DATASETS.build(config)
     built.full_init()
