@@ -222,10 +222,21 @@ def test_images_of_several_sizes_are_refused(cfg):
 
 def test_fusion_learns_from_further_losses(cfg):
     cfg.model.backbone.fusion = dict(type='WeakTrStaticFusion')
-    cfg.model.cam_head.aux_losses = [dict(type='WeakTrSeedCompletionLoss', seed_share=0.3)]
+    cfg.model.data_preprocessor.bgr_to_rgb = True
+    refinement = dict(type='WeakTrRefinementLoss', refine=dict(type='PAMR'), begin=0.5)
+    cfg.model.cam_head.aux_losses = [
+        dict(type='WeakTrSeedCompletionLoss', seed_share=0.3, end=0.5),
+        refinement,
+    ]
     cfg.train_cfg.update(fusion_images=4, fusion_batch=2)
     runner = Runner.from_cfg(cfg)
+    seen = []
+    refines = runner.model.cam_head.aux_losses[1]
+    refines.register_forward_hook(lambda module, args, loss: seen.append(args), with_kwargs=False)
     runner.train()
+    assert 0 < len(seen) < runner.max_iters
+    images = runner.train_loop._attended_images  # the red one: 200 to 239 of red, at most 39 else
+    assert images[0, 0].min() > 190 and images[0, 1:].max() < 50
     assert len(runner.train_loop._attended_labels) == IMAGES / 2  # every second: 4 at most
     assert runner.model.backbone.attention_fusion.logits.abs().min() > 0
 

@@ -10,6 +10,7 @@ from torch import Tensor
 from torch.utils.data import Subset
 
 from ..models.features import WeakTrEncoded
+from ..models.pixels import pixels_of
 from .frozen_encoder_loop import FrozenEncoderLoop
 
 
@@ -72,11 +73,11 @@ class WeakTrFrozenCAMLoop(FrozenEncoderLoop):
             return
         step = max(1, -(-len(images) // self.fusion_images))
         part = Subset(images, range(0, len(images), step))
+        inputs = [self.normalised(batch) for batch in self.batches(part)]
         with self.runner.optim_wrapper.optim_context(model):
-            encoded = [
-                model.backbone.encode(self.normalised(batch)) for batch in self.batches(part)
-            ]
+            encoded = [model.backbone.encode(batch) for batch in inputs]
         self._attended = WeakTrEncoded.join(encoded)
+        self._attended_images = pixels_of(torch.cat(inputs), model.data_preprocessor)
         self._attended_labels = self.dataloader.dataset.targets[::step].to(self.device)
 
     def _fusion_losses(self) -> dict[str, Tensor]:
@@ -84,4 +85,6 @@ class WeakTrFrozenCAMLoop(FrozenEncoderLoop):
         model = self.runner.model
         index = torch.randint(len(self._attended_labels), (self.fusion_batch,), device=self.device)
         features = model.backbone.fuse(self._attended.take(index))
-        return model.cam_head.further_losses(features, self._attended_labels[index])
+        return model.cam_head.further_losses(
+            features, self._attended_labels[index], self._attended_images[index]
+        )

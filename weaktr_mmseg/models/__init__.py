@@ -13,7 +13,9 @@ from .fusions import AdaptiveAttentionFusion, HeadFusion, WeakTrStaticFusion, We
 from .heads import WeakTrCAMHead, WeakTrGradientClippingHead, WeakTrLinearHead
 from .losses import (
     WeakTrGradientClippingLoss,
+    WeakTrHeadEntropyLoss,
     WeakTrMultiLabelSoftMarginLoss,
+    WeakTrRefinementLoss,
     WeakTrSeedCompletionLoss,
 )
 from .segmentors import WeakTrCAMSegmentor, WeakTrCRFTTAModel, WeakTrSegmentor
@@ -29,8 +31,10 @@ __all__ = [
     'WeakTrFeatures',
     'WeakTrGradientClippingHead',
     'WeakTrGradientClippingLoss',
+    'WeakTrHeadEntropyLoss',
     'WeakTrLinearHead',
     'WeakTrMultiLabelSoftMarginLoss',
+    'WeakTrRefinementLoss',
     'WeakTrSeedCompletionLoss',
     'WeakTrSegmenterViT',
     'WeakTrSegmentor',

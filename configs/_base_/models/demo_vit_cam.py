@@ -16,8 +16,20 @@ model = dict(
         arch=dict(embed_dims=width, num_layers=4, num_heads=4, feedforward_channels=4 * width),
         img_size=64,
         patch_size=8,
-        fusion=dict(type='AdaptiveAttentionFusion', reduction=4, feature_reduction=4),
+        fusion=dict(type='WeakTrStaticFusion'),
         mimetic_gain=1.5,  # start from scratch: see WeakTrViT
         patch_whitening=0.3),
-    cam_head=dict(type='WeakTrCAMHead', in_channels=width, num_classes=num_classes),
+    cam_head=dict(
+        type='WeakTrCAMHead',
+        in_channels=width,
+        num_classes=num_classes,
+        loss_fine=None,  # the fusion learns from the edges of the images instead
+        aux_losses=[
+            dict(
+                type='WeakTrRefinementLoss',
+                refine=dict(type='PAMR', dilations=[1, 2, 4, 8]),
+                size=64,  # as the scenes are
+                images=4,
+                begin=0.5)
+        ]),
     test_cfg=dict(coarse=True))

@@ -3,7 +3,9 @@ max_epochs = 14
 warmup_epochs = 3
 optim_wrapper = dict(
     type='OptimWrapper',
-    optimizer=dict(type='AdamW', lr=2e-3, weight_decay=0.03))
+    optimizer=dict(type='AdamW', lr=2e-3, weight_decay=0.03),
+    paramwise_cfg=dict(
+        custom_keys={'attention_fusion': dict(lr_mult=30, decay_mult=0)}))  # one number a head
 param_scheduler = [
     dict(
         type='LinearLR', start_factor=0.01, begin=0, end=warmup_epochs, convert_to_iter_based=True),

@@ -2,6 +2,7 @@ from __future__ import annotations
 
 import pytest
 import torch
+from mmengine.logging import MessageHub
 
 from weaktr_mmseg.models import WeakTrCAMHead
 
@@ -125,6 +126,36 @@ def test_further_losses_need_a_name_of_their_own(build_segmentor, name):
         build_segmentor(head=dict(aux_losses=twice))
 
 
+class Looking(torch.nn.Module):
+    """A further loss that looks at maps and images, in the second half of the training."""
+
+    loss_name, needs_maps, begin = 'loss_looking', True, 0.5
+
+    def forward(self, features, scores, targets, maps, images):
+        self.seen = maps(features), images
+        return self.seen[0].sum()
+
+
+def test_further_losses_may_look_at_maps_and_images(build_segmentor, segmentor, features, tmp_path):
+    head = build_segmentor(head=dict(aux_losses=[dict(type=Looking)])).cam_head
+    (loss,) = head.aux_losses
+    images = torch.rand(2, 3, 64, 64)
+
+    losses = head.loss(features, TARGETS, images)
+
+    maps, seen = loss.seen
+    assert seen is images and head.needs_images
+    torch.testing.assert_close(maps, head.activation_maps(features).fine)
+    trained = trained_by(segmentor, losses['loss_looking'])
+    assert trained and all('.attention_fusion.' in name for name in trained)
+
+    hub = MessageHub.get_instance(str(tmp_path))
+    hub.update_info_dict(dict(iter=1, max_iters=4))
+    del loss.seen
+    early = head.loss(features, TARGETS, images)['loss_looking']
+    assert early == 0 and early.requires_grad and not hasattr(loss, 'seen')
+
+
 def test_softmax_pooling_is_the_mean_weighted_by_the_softmax():
     head = WeakTrCAMHead(4, 2, pooling='softmax')
     scores = torch.tensor([[[[1.0, 2.0], [0.0, -1.0]], [[3.0, 3.0], [3.0, 3.0]]]])
@@ -177,3 +208,21 @@ def test_two_steps_are_a_random_walk(segmentor, features):
     maps = head.activation_maps(features)
     expected = torch.einsum('bpq,bqr,bkr->bkp', walk, walk, maps.attended.flatten(2))
     torch.testing.assert_close(maps.fine.flatten(2), expected)
+
+
+@torch.no_grad()
+def test_present_classes_compete_for_each_patch(segmentor, features):
+    head = segmentor.cam_head
+    plain = head.activation_maps(features).coarse
+    head.competing = True
+    present = torch.tensor([[True, True, False], [False, False, True]])
+    maps = head.activation_maps(features, present=present)
+    scores = head.scores(features.patch_map).exp()
+    for image in range(2):
+        total = sum(scores[image, index] for index in range(CLASSES) if present[image, index])
+        for index in range(CLASSES):
+            share = scores[image, index] / total if present[image, index] else 0
+            torch.testing.assert_close(
+                maps.coarse[image, index], plain[image, index] * share, check_device=False
+            )
+    assert torch.equal(maps.coarse[1, 2], plain[1, 2])  # alone: as it is

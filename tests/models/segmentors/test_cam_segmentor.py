@@ -194,3 +194,22 @@ def test_maps_in_bfloat16_are_nearly_those_in_float32(build_segmentor):
 def test_unknown_precision_is_refused(build_segmentor):
     with pytest.raises(WeakTrInputError, match=r"^model\.test_cfg\.precision: .*got 'half'$"):
         build_segmentor(dict(precision='half'))
+
+
+@torch.no_grad()
+@pytest.mark.parametrize('apart', [False, True])
+def test_classes_compete_with_those_of_their_own_image(build_segmentor, monkeypatch, apart):
+    segmentor = build_segmentor()
+    segmentor.cam_head.competing = True
+    if apart:
+        whole = segmentor._predict_group
+        monkeypatch.setattr(segmentor, '_predict_group', lambda s, d, *_: whole(s, d, True))
+    inputs = [make_scales(0), make_scales(1), make_scales(2)]
+    labels = [[1, 0, 1], [0, 1, 0], [1, 1, 1]]
+    together = segmentor.predict(inputs, [make_sample(label, (17, 18)) for label in labels])
+    for scales, label, sample in zip(inputs, labels, together):
+        (alone,) = segmentor.predict([scales], [make_sample(label, (17, 18))])
+        torch.testing.assert_close(sample.cams, alone.cams, rtol=0, atol=1e-5)
+    segmentor.cam_head.competing = False
+    (other,) = segmentor.predict(inputs[2:], [make_sample(labels[2], (17, 18))])
+    assert not torch.allclose(other.cams, together[2].cams, atol=1e-3)

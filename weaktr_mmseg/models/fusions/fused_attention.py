@@ -54,6 +54,13 @@ class FusedAttention(ABC):
         self.first_patch = num_classes + num_registers
         self.fused_layers = range(len(self.queries)) if fused_layers is None else fused_layers
 
+    def reweighted(self, weights: Tensor) -> FusedAttention:
+        """The same attention with other weights of the heads, (B, H, L)."""
+        registers = self.first_patch - self.num_classes
+        return type(self)(
+            self.queries, self.keys, weights, self.num_classes, registers, self.fused_layers
+        )
+
     def _layers(self) -> Iterator[tuple[Tensor, Tensor, Tensor]]:
         """Weights divided by the number of pairs (B, H), queries and keys of each fused layer."""
         _, heads, layers = self.weights.shape

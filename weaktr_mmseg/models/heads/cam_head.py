@@ -13,6 +13,7 @@ from torch import Tensor, nn
 from ...utils.errors import WeakTrInputError, check_choice
 from ..checkpoint_guard import guard_class_ids
 from ..features import WeakTrFeatures
+from ..losses.fusion_loss import is_due
 from .coco_rows import inner_rows, kept
 
 POOLINGS = ('mean', 'softmax')
@@ -55,7 +56,12 @@ class WeakTrCAMHead(BaseModule):
     * the scores of the convolution, float (B, C, h, w), with gradient,
     * the multi-hot labels, float (B, C),
 
-    and return a scalar, their weight included.
+    and return a scalar, their weight included. Where a module has ``needs_maps = True``, these
+    follow as keywords:
+
+    * ``maps``, a function that returns the fine maps (B, C, h, w) of such features, with gradient
+      to the fusion alone,
+    * ``images``, RGB before normalisation, float (B, 3, H, W) in [0, 255].
 
     The published form is the default. For an encoder that stays as it is, a classifier of one patch
     on standardised tokens, whose scores are pooled by their own softmax, finds whole objects better
@@ -70,6 +76,8 @@ class WeakTrCAMHead(BaseModule):
         pooling: How the scores of an image become a logit: their ``'mean'``, or ``'softmax'``,
             their mean weighted by their softmax over the patches.
         activation: How scores become a coarse map: ``'relu'`` or ``'sigmoid'``.
+        competing: Whether the present classes compete for each patch: their coarse maps are
+            multiplied by the softmax of their scores.
         propagation_steps: How often the attended map is spread along the attention between
             patches. Once is published; above it, the rows of the attention are first scaled to the
             sum 1, so that a step is one of a random walk.
@@ -106,6 +114,7 @@ class WeakTrCAMHead(BaseModule):
         standardise: bool = False,
         pooling: str = 'mean',
         activation: str = 'relu',
+        competing: bool = False,
         propagation_steps: int = 1,
         loss_cls: dict | None = SOFT_MARGIN,
         loss_coarse: dict | None = SOFT_MARGIN,
@@ -125,6 +134,7 @@ class WeakTrCAMHead(BaseModule):
             )
         self.pooling = pooling
         self.activation = activation
+        self.competing = competing
         self.propagation_steps = propagation_steps
         self.norm = nn.BatchNorm2d(in_channels, affine=False) if standardise else nn.Identity()
         self.classifier = nn.Conv2d(in_channels, rows, kernel_size, padding=kernel_size // 2)
@@ -192,12 +202,20 @@ class WeakTrCAMHead(BaseModule):
         """Mean over the width of each class token, (B, C)."""
         return kept(self.kept_rows, features.class_tokens.mean(dim=2))
 
-    def loss(self, features: WeakTrFeatures, targets: Tensor) -> dict[str, Tensor]:
+    @property
+    def needs_images(self) -> bool:
+        """Whether a further loss looks at the images."""
+        return any(_needs_maps(loss) for loss in self.aux_losses)
+
+    def loss(
+        self, features: WeakTrFeatures, targets: Tensor, images: Tensor | None = None
+    ) -> dict[str, Tensor]:
         """Computes the losses of the branches and the further ones.
 
         Args:
             features: Output of the backbone.
             targets: Multi-hot labels, float (B, C).
+            images: RGB images before normalisation, (B, 3, H, W), where ``needs_images``.
 
         Returns:
             ``loss_cls``, ``loss_coarse``, ``loss_fine`` and the further losses by their names;
@@ -208,7 +226,7 @@ class WeakTrCAMHead(BaseModule):
             f'loss_{branch}': loss(self._logits(branch, features, scores), targets)
             for branch, loss in self.branch_losses.items()
         }
-        return losses | self._further_losses(features, scores, targets)
+        return losses | self._further_losses(features, scores, targets, images)
 
     def coarse_loss(self, patch_map: Tensor, targets: Tensor) -> dict[str, Tensor]:
         """The part of :meth:`loss` that needs no attention.
@@ -220,34 +238,67 @@ class WeakTrCAMHead(BaseModule):
         logits = kept(self.kept_rows, self.pool(self.scores(patch_map)))
         return dict(loss_coarse=self.branch_losses['coarse'](logits, targets))
 
-    def further_losses(self, features: WeakTrFeatures, targets: Tensor) -> dict[str, Tensor]:
+    def further_losses(
+        self, features: WeakTrFeatures, targets: Tensor, images: Tensor | None = None
+    ) -> dict[str, Tensor]:
         """The further ones of :meth:`loss` alone, with constant scores: they train the fusion."""
         scores = self.scores(features.patch_map).detach()
-        return self._further_losses(features, scores, targets)
+        return self._further_losses(features, scores, targets, images)
 
     def _further_losses(
-        self, features: WeakTrFeatures, scores: Tensor, targets: Tensor
+        self, features: WeakTrFeatures, scores: Tensor, targets: Tensor, images: Tensor | None
     ) -> dict[str, Tensor]:
-        return {loss.loss_name: loss(features, scores, targets) for loss in self.aux_losses}
+        rows = self.kept_rows
+        constant = scores.detach() if rows is None else scores.detach()[:, rows]
+
+        def maps(features: WeakTrFeatures) -> Tensor:
+            return self._maps(features, constant, rows, targets > 0).fine
+
+        losses = {}
+        for loss in self.aux_losses:
+            seen = dict(maps=maps, images=images) if _needs_maps(loss) else {}
+            losses[loss.loss_name] = (
+                loss(features, scores, targets, **seen)
+                if is_due(loss)
+                else features.attention.weights.sum() * 0
+            )
+        return losses
 
     def activation_maps(
-        self, features: WeakTrFeatures, classes: Tensor | None = None
+        self,
+        features: WeakTrFeatures,
+        classes: Tensor | None = None,
+        present: Tensor | None = None,
     ) -> ClassActivationMaps:
         """Computes the maps of the wanted classes only.
 
         Args:
             features: Output of the backbone.
             classes: Ids of the wanted foreground classes, int64 (K,); all when None.
+            present: Which of them each image has, bool (B, K); all when None. Matters where
+                classes compete.
 
         Returns:
             Coarse, attended and fine maps.
         """
-        scores = self.scores(features.patch_map)
         if self.kept_rows is not None:
             classes = self.kept_rows if classes is None else self.kept_rows[classes]
+        scores = self.scores(features.patch_map)
         if classes is not None:
             scores = scores[:, classes]
+        return self._maps(features, scores, classes, present)
+
+    def _maps(
+        self,
+        features: WeakTrFeatures,
+        scores: Tensor,
+        classes: Tensor | None,
+        present: Tensor | None,
+    ) -> ClassActivationMaps:
+        """Maps of scores (B, K, h, w), those of the rows ``classes`` of the network."""
         coarse = self.coarse_map(scores)
+        if self.competing:
+            coarse = coarse * _share(scores, present)
         attended = features.attention.class_to_patch(classes).view_as(coarse) * coarse
         fine = self._spread(features, attended.flatten(2)).view_as(coarse)
         return ClassActivationMaps(coarse, attended, fine)
@@ -261,3 +312,14 @@ class WeakTrCAMHead(BaseModule):
             spread = features.attention.propagate(torch.cat((maps, ones), dim=1))
             maps = spread[:, :-1] / spread[:, -1:]  # the last one has the sums of the rows
         return maps
+
+
+def _needs_maps(loss: nn.Module) -> bool:
+    return getattr(loss, 'needs_maps', False)
+
+
+def _share(scores: Tensor, present: Tensor | None) -> Tensor:
+    """Softmax of scores (B, K, h, w) over the present classes, 0 for the others."""
+    if present is not None:
+        scores = scores.masked_fill(~present[..., None, None], torch.finfo(scores.dtype).min)
+    return scores.softmax(dim=1)

@@ -7,16 +7,17 @@ import math
 import torch
 import torch.nn.functional as F
 from mmseg.registry import MODELS
-from torch import Tensor, nn
+from torch import Tensor
 
 from ...utils.errors import WeakTrInputError, check_choice
 from ..features import WeakTrFeatures
+from .fusion_loss import FusionLoss
 
 FLOOR = 1e-3  # of a spread map whose mean is 1, before its logarithm
 
 
 @MODELS.register_module()
-class WeakTrSeedCompletionLoss(nn.Module):
+class WeakTrSeedCompletionLoss(FusionLoss):
     """Asks the fused attention to complete seeds: half of them must lead to the other half.
 
     For each class ``c`` that an image is labelled with, with its coarse map ``S_c`` (that of the
@@ -44,6 +45,8 @@ class WeakTrSeedCompletionLoss(nn.Module):
         activation: How the head turns scores into a coarse map, ``'relu'`` or ``'sigmoid'``.
         loss_weight: Factor of the loss.
         loss_name: Its name in the log.
+        begin: Share of the training before which the loss is left out.
+        end: Share of the training from which on it is left out.
 
     Raises:
         WeakTrInputError: If the shares leave no patch, or add up to more than 1.
@@ -70,8 +73,10 @@ class WeakTrSeedCompletionLoss(nn.Module):
         activation: str = 'relu',
         loss_weight: float = 1.0,
         loss_name: str = 'loss_seed_completion',
+        begin: float = 0.0,
+        end: float = 1.0,
     ) -> None:
-        super().__init__()
+        super().__init__(loss_weight, loss_name, begin, end)
         if not (seed_share > 0 and reject_share > 0 and seed_share + reject_share <= 1):
             raise WeakTrInputError(
                 'WeakTrSeedCompletionLoss: expected shares above 0 that add up to at most 1, got '
@@ -83,8 +88,6 @@ class WeakTrSeedCompletionLoss(nn.Module):
         self.contrast_classes = contrast_classes
         self.attended = attended
         self.activation = activation
-        self.loss_weight = loss_weight
-        self.loss_name = loss_name
 
     def forward(self, features: WeakTrFeatures, scores: Tensor, targets: Tensor) -> Tensor:
         """Computes the loss.

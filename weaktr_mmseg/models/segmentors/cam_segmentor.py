@@ -16,6 +16,7 @@ from ...utils.precision import FLOAT32, check_precision, predicts_in
 from ..checkpoint_guard import guard_layout
 from ..features import WeakTrFeatures
 from ..heads.cam_head import ClassActivationMaps
+from ..pixels import pixels_of
 from .memory_retry import predict_within_memory
 
 NORMALIZE_EPS = 1e-8
@@ -90,7 +91,9 @@ class WeakTrCAMSegmentor(BaseSegmentor):
             Losses of the three branches and the further ones of the head.
         """
         targets = torch.stack([sample.image_labels for sample in data_samples])
-        return self.cam_head.loss(self.extract_feat(inputs), targets)
+        needed = self.cam_head.needs_images
+        images = pixels_of(inputs, self.data_preprocessor) if needed else None
+        return self.cam_head.loss(self.extract_feat(inputs), targets, images)
 
     def predict(
         self,
@@ -126,11 +129,13 @@ class WeakTrCAMSegmentor(BaseSegmentor):
             )
         return data_samples
 
-    def _maps(self, images: Tensor, classes: Tensor | None) -> tuple[Tensor, Tensor, Tensor]:
+    def _maps(
+        self, images: Tensor, classes: Tensor | None, present: Tensor | None
+    ) -> tuple[Tensor, Tensor, Tensor]:
         """Class logits (B, C), label and coarse maps (B, K, h, w) of images (B, 3, H, W)."""
         with predicts_in(self.precision, images.device):
             features = self.extract_feat(images)
-            maps = self.cam_head.activation_maps(features, classes)
+            maps = self.cam_head.activation_maps(features, classes, present)
             logits = self.cam_head.image_logits(features)
         wanted = (logits, getattr(maps, self.map), maps.coarse)
         return tuple(value.to(images.dtype) for value in wanted)
@@ -159,12 +164,17 @@ class WeakTrCAMSegmentor(BaseSegmentor):
         """
         size = _map_size(samples[0], scales)
         labels = _known_labels(samples)  # (B, C) or None
-        classes = None if labels is None else labels.any(dim=0).nonzero().flatten()  # (K,)
+        classes = known = None
+        if labels is not None:
+            classes = labels.any(dim=0).nonzero().flatten()  # (K,)
+            known = labels[:, classes]  # (B, K)
+            known = known if apart else known.repeat(2, 1)
         logits = cams = coarse = scales[0].new_zeros(())
         for images in scales:
             batches = (images, images.flip(3))
             outputs = [
-                self._maps(batch, classes) for batch in (batches if apart else [torch.cat(batches)])
+                self._maps(batch, classes, known)
+                for batch in (batches if apart else [torch.cat(batches)])
             ]
             class_logits, maps, coarse_maps = (torch.cat(parts) for parts in zip(*outputs))
             logits = logits + class_logits.unflatten(0, (2, -1)).mean(0)

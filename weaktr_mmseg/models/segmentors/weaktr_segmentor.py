@@ -17,6 +17,7 @@ from ...refinement import build_refiner, refuse_crf_key
 from ...utils.errors import input_errors
 from ...utils.precision import FLOAT32, check_precision, predicts_in
 from ..checkpoint_guard import guard_layout
+from ..pixels import pixels_of
 from .windows import enlarge_small, window_starts
 
 MAX_LOGITS = 1 << 28  # 1 GiB of float32: 21 classes at 4000 x 3200 pixels
@@ -241,9 +242,8 @@ class WeakTrSegmentor(EncoderDecoder):
 
     def _pixels(self, inputs: Tensor) -> list[Tensor]:
         """Images before normalisation, uint8 (H, W, 3) each."""
-        if getattr(self.data_preprocessor, '_enable_normalize', False):
-            inputs = inputs * self.data_preprocessor.std + self.data_preprocessor.mean
-        return list(inputs.permute(0, 2, 3, 1).round().clamp(0, 255).to(torch.uint8).unbind())
+        pixels = pixels_of(inputs, self.data_preprocessor)
+        return list(pixels.permute(0, 2, 3, 1).round().clamp(0, 255).to(torch.uint8).unbind())
 
     def postprocess_result(
         self, seg_logits: Tensor, data_samples: list[SegDataSample] | None = None
