@@ -25,7 +25,10 @@ def names(**options):
 
 def test_default_stages():
     assert names() == ['cam', 'pseudo_labels', 'retrain', 'evaluation']
-    assert names(masks=True) == list(DEFAULT_STAGES)
+    assert names(masks=True, relabel=True) == list(DEFAULT_STAGES)
+    assert 'relabel' not in names(masks=True) and 'relabel' not in names(
+        relabel=True, retrain=False
+    )
     assert names(retrain=False, masks=True) == ['cam', 'pseudo_labels']
     assert names(stages=['cam']) == ['cam']
 

@@ -29,31 +29,59 @@ SCORES = (
     'cam_fused_miou',
     'cam_fused_miou_oracle',
     'pseudo_label_miou',
+    'relabelled_miou',
+    'mask_miou',
     'val_cam_miou_oracle',
     'val_miou',
+    'val_miou_given_labels',
 )
-FULL, QUICK = 'weaktr_custom.py', 'weaktr_custom_quick.py'
+FULL, QUICK, PLUS = 'weaktr_custom.py', 'weaktr_custom_quick.py', 'weaktr_custom_plus.py'
+MAPS = dict(stages=['cam', 'pseudo_labels'])  # all that such a row is compared by
+
+
+def _aux_losses(losses: list[dict]) -> dict[str, Any]:
+    return dict(cam_stage=dict(model=dict(cam_head=dict(aux_losses=losses))), pipeline=MAPS)
 
 
 def _fusion(**fusion: Any) -> dict[str, Any]:
     """Quick mode with another fusion, which the further losses then do not train."""
-    head = dict(aux_losses=[])
-    model = dict(backbone=dict(fusion=dict(_delete_=True, **fusion)), cam_head=head)
-    return dict(cam_stage=dict(model=model))
+    changes = _aux_losses([])
+    changes['cam_stage']['model']['backbone'] = dict(fusion=dict(_delete_=True, **fusion))
+    return changes
 
 
 def _refine(refine: dict[str, Any] | None) -> dict[str, Any]:
-    return dict(pseudo_labels=dict(refine=refine and dict(_delete_=True, **refine)))
+    refine = refine and dict(_delete_=True, **refine)
+    return dict(pseudo_labels=dict(refine=refine), pipeline=MAPS)
 
 
+def _decoder_loss(**loss: Any) -> dict[str, Any]:
+    return dict(model=dict(decode_head=dict(loss_decode=dict(_delete_=True, **loss))))
+
+
+SEED_COMPLETION = [
+    dict(
+        type='WeakTrSeedCompletionLoss',
+        activation='sigmoid',
+        attended=False,
+        contrast_classes=False,
+    ),
+    dict(type='WeakTrHeadEntropyLoss', loss_weight=0.03),
+]
 # Name of a row: the config that it starts from, and what it changes.
 ROWS: dict[str, tuple[str, dict[str, Any]]] = dict(
     quick=(QUICK, {}),
     quick_uniform=(QUICK, _fusion(type='WeakTrUniformFusion')),
+    quick_last_1=(QUICK, _fusion(type='WeakTrUniformFusion', last_layers=1)),
     quick_last_2=(QUICK, _fusion(type='WeakTrUniformFusion', last_layers=2)),
     quick_last_4=(QUICK, _fusion(type='WeakTrUniformFusion', last_layers=4)),
+    quick_seed_completion=(QUICK, _aux_losses(SEED_COMPLETION)),
     quick_without_refinement=(QUICK, _refine(None)),
     quick_pamr=(QUICK, _refine(dict(type='PAMR'))),
+    plus=(PLUS, {}),
+    plus_one_round=(PLUS, dict(pipeline=dict(relabel=False))),
+    plus_with_clipping=(PLUS, _decoder_loss(type='WeakTrGradientClippingLoss', start=1.2)),
+    plus_ema=(PLUS, dict(custom_hooks=[dict(type='EMAHook', momentum=0.01)])),
     published=(FULL, {}),
     published_uniform=(FULL, _fusion(type='WeakTrUniformFusion')),
     published_without_clipping=(
@@ -103,25 +131,37 @@ def write_config(args: argparse.Namespace, row: str, seed: int, folder: Path) ->
 def run_row(args: argparse.Namespace, row: str, seed: int) -> dict[str, Any]:
     """Runs a row or reads what an earlier call ran; returns its scores and its time."""
     folder = args.out / row / str(seed)
-    summary = folder / 'summary.json'
-    if not summary.is_file():
+    summary, resources = folder / 'summary.json', folder / 'resources.json'
+    if not resources.is_file():
         config = write_config(args, row, seed, folder)
         command = [sys.executable, str(ROOT / 'tools/train.py'), str(config), '--resume']
         with (folder.parent / f'{seed}.log').open('w', encoding='utf-8') as log:
-            subprocess.run(command, check=True, stdout=log, stderr=subprocess.STDOUT)
+            process = subprocess.Popen(command, stdout=log, stderr=subprocess.STDOUT)
+            _, status, usage = os.wait4(process.pid, 0)
+        if status:
+            raise SystemExit(f'{row}, seed {seed}: failed, see {log.name}')
+        # Of the last call, of its main process; Linux counts in KiB.
+        peak = dict(peak_gib=round(usage.ru_maxrss / 2**20, 2))
+        resources.write_text(json.dumps(peak), encoding='utf-8')
     content = json.loads(summary.read_text(encoding='utf-8'))
+    peak = json.loads(resources.read_text(encoding='utf-8'))
     seconds = sum(stage['seconds'] for stage in content['stages'].values())
-    return dict(row=row, seed=seed, seconds=round(seconds), **content['metrics'])
+    return dict(row=row, seed=seed, seconds=round(seconds), **peak, **content['metrics'])
 
 
 def table(results: list[dict[str, Any]]) -> str:
     """Means over the seeds as a table in markdown, with the range where there are several."""
-    lines = [f'| row | seeds | minutes | {" | ".join(SCORES)} |', '|---' * (3 + len(SCORES)) + '|']
+    scores = [name for name in SCORES if any(run.get(name) is not None for run in results)]
+    lines = [
+        f'| row | seeds | minutes | GiB | {" | ".join(scores)} |',
+        '|---' * (4 + len(scores)) + '|',
+    ]
     for row in dict.fromkeys(result['row'] for result in results):
         runs = [result for result in results if result['row'] == row]
-        cells = [_mean([run.get(score) for run in runs]) for score in SCORES]
+        cells = [_mean([run.get(score) for run in runs]) for score in scores]
         minutes = statistics.mean(run['seconds'] for run in runs) / 60
-        lines.append(f'| {row} | {len(runs)} | {minutes:.1f} | {" | ".join(cells)} |')
+        peak = max(run['peak_gib'] for run in runs)
+        lines.append(f'| {row} | {len(runs)} | {minutes:.1f} | {peak:.1f} | {" | ".join(cells)} |')
     return '\n'.join(lines) + '\n'
 
 

@@ -8,6 +8,7 @@ from mmengine.config import Config
 
 from ..utils.errors import WeakTrInputError
 from ..utils.shipped_files import shipped_folder
+from .options import FROZEN
 
 # Bases of quick mode: model, data and schedule of each stage.
 CAM_BASES = (
@@ -25,7 +26,9 @@ LOADER_KEYS = ('batch_size', 'num_workers', 'persistent_workers')
 
 
 def freeze_encoders(cfg: Config) -> None:
-    """Puts models, schedules and image sizes of quick mode into both stages, in place.
+    """Puts models, schedules and image sizes of quick mode into the stages, in place.
+
+    ``pipeline.encoder`` says into which: ``'frozen'`` both, ``'frozen_cam'`` the CAM stage.
 
     Data sets, labels, classes, thresholds, seeds and hooks stay those of the config; everything
     else about training is replaced. ``pipeline.encoder`` is reset, so that a dumped config, which
@@ -39,12 +42,18 @@ def freeze_encoders(cfg: Config) -> None:
     """
     if cfg.pipeline.retrain_from_cam_vit:
         raise WeakTrInputError(
-            "pipeline.encoder='frozen': both stages keep the pretrained encoder; leave out "
-            'pipeline.retrain_from_cam_vit=True'
+            f'pipeline.encoder={cfg.pipeline.encoder!r}: the encoder stays as it is pretrained; '
+            'leave out pipeline.retrain_from_cam_vit=True'
         )
     _freeze(cfg.cam_stage, CAM_BASES, _classes(cfg.cam_stage.model.cam_head))
-    _freeze(cfg, SEGMENTOR_BASES, _classes(cfg.model.decode_head))
+    if cfg.pipeline.encoder == FROZEN:
+        freeze_segmentor(cfg)
     cfg.pipeline.encoder = None
+
+
+def freeze_segmentor(cfg: Config) -> None:
+    """Puts model, schedule and image sizes of quick mode's segmentor into a config, in place."""
+    _freeze(cfg, SEGMENTOR_BASES, _classes(cfg.model.decode_head))
 
 
 def _freeze(stage: Config, bases: tuple[str, str, str], num_classes: int) -> None:

@@ -1,4 +1,4 @@
-"""The last stage: the final segmentor's masks of the photographs whose labels are known."""
+"""Masks by a segmentor of the photographs whose labels are known: relabelling, the last stage."""
 
 from __future__ import annotations
 
@@ -36,18 +36,36 @@ def write_final_masks(run: Run, resumes: bool) -> dict[str, Any]:
         ``masks``, their number, and ``metrics`` with ``mask_miou`` of the training images in
         percent, None without any mask to compare with.
     """
-    folder = run.work_dir / stages.MASK_DIR
+    checkpoint, folder = run.checkpoint('retrain'), run.work_dir / stages.MASK_DIR
+    score = write_masks(run.cfg, checkpoint, datasets_with_labels(run.cfg), folder, resumes)
+    return dict(masks=count_masks(folder), metrics=dict(mask_miou=score))
+
+
+def write_masks(
+    cfg: Config, checkpoint: Path, datasets: list[dict], folder: Path, resumes: bool
+) -> float | None:
+    """Writes ``<sample_id>.png`` for the labelled images of data sets.
+
+    Args:
+        cfg: A resolved pipeline with the segmentor.
+        checkpoint: Trained segmentor.
+        datasets: Configs of data sets with labels.
+        folder: Gets the masks.
+        resumes: Whether the files that are there were written by this call.
+
+    Returns:
+        mIoU in percent of the masks of the first data set, None without any mask to compare with.
+    """
     if resumes:
         on_main_process(remove_leftovers, folder)
-    checkpoint = str(run.checkpoint('retrain'))
-    for number, dataset in enumerate(datasets_with_labels(run.cfg)):
+    for number, dataset in enumerate(datasets):
         some = resumes or number > 0  # the data sets may have images in common
         pending = on_main_process(_pending, dataset, folder) if some else None
         if pending != []:
-            config = stages.final_masks_config(run.cfg, checkpoint, dataset, folder, pending)
+            config = stages.final_masks_config(cfg, str(checkpoint), dataset, folder, pending)
             QuietRunner.from_cfg(config).test()
             barrier()
-    return on_main_process(_finish, run, folder)
+    return on_main_process(_finish, cfg, datasets, folder)
 
 
 def datasets_with_labels(cfg: Config) -> list[dict]:
@@ -57,9 +75,9 @@ def datasets_with_labels(cfg: Config) -> list[dict]:
     return [dict(loader.dataset) for loader in loaders if loader]
 
 
-def count_masks(run: Run) -> int:
-    """Number of masks that are there."""
-    return sum(1 for _ in (run.work_dir / stages.MASK_DIR).rglob('*.png'))
+def count_masks(folder: Path) -> int:
+    """Number of masks below a folder."""
+    return sum(1 for _ in folder.rglob('*.png'))
 
 
 def _pending(dataset: dict, folder: Path) -> list[int] | None:
@@ -73,10 +91,10 @@ def _pending(dataset: dict, folder: Path) -> list[int] | None:
     ]
 
 
-def _finish(run: Run, folder: Path) -> dict[str, Any]:
-    """Puts trusted masks in, counts, and scores the masks of the training images."""
-    built = [list_dataset(dataset) for dataset in datasets_with_labels(run.cfg)]
-    meta, trusted = built[0].metainfo, run.cfg.pseudo_labels.get('trusted_masks')
+def _finish(cfg: Config, datasets: list[dict], folder: Path) -> float | None:
+    """Puts trusted masks in, and scores the masks of the first data set."""
+    built = [list_dataset(dataset) for dataset in datasets]
+    meta, trusted = built[0].metainfo, cfg.pseudo_labels.get('trusted_masks')
     for info in (info for dataset in built if trusted for info in _infos(dataset)):
         mask = _mask_path(Path(trusted), info)
         if mask.is_file():
@@ -86,8 +104,7 @@ def _finish(run: Run, folder: Path) -> dict[str, Any]:
     for info in progress_bar(scored, desc='Scoring masks'):
         truth, labels = read_mask(info['seg_map_path']), read_mask(_mask_path(folder, info))
         confusion += confusion_matrix(truth, labels, len(confusion))
-    score = float(mean_iou(confusion)) if confusion.any() else None
-    return dict(masks=count_masks(run), metrics=dict(mask_miou=score))
+    return float(mean_iou(confusion)) if confusion.any() else None
 
 
 def _infos(dataset: Any) -> Iterator[dict]:

@@ -21,6 +21,7 @@ DEFAULTS: dict[str, Any] = dict(
     stages=None,
     encoder=None,
     retrain=True,
+    relabel=False,
     masks=False,
     retrain_from_cam_vit=False,
     check_pixels=False,
@@ -28,7 +29,7 @@ DEFAULTS: dict[str, Any] = dict(
     precision=None,
     resume_changed=False,
 )
-FROZEN = 'frozen'
+FROZEN, FROZEN_CAM = 'frozen', 'frozen_cam'
 LABEL_KEYS = (*RULE_KEYS, 'threshold', 'trusted_masks', 'workers', 'score_split')
 # Keys at the top level that the training of a segmentor does not know.
 PIPELINE_KEYS = ('runner_type', 'pipeline', 'cam_stage', 'pseudo_labels')
@@ -67,11 +68,11 @@ def pipeline_options(cfg: Config) -> ConfigDict:
         raise WeakTrInputError(f'pipeline: expected a dict of options, got {given!r}')
     refuse_unknown(given, DEFAULTS, 'pipeline')
     options = ConfigDict({**DEFAULTS, **given})
-    for key in ('retrain', 'masks', 'retrain_from_cam_vit', 'check_pixels', 'resume_changed'):
-        if not isinstance(options[key], bool):
+    for key, default in DEFAULTS.items():
+        if isinstance(default, bool) and not isinstance(options[key], bool):
             raise WeakTrInputError(f'pipeline.{key}: expected True or False, got {options[key]!r}')
     if options.encoder is not None:
-        check_choice('pipeline.encoder', options.encoder, (FROZEN,))
+        check_choice('pipeline.encoder', options.encoder, (FROZEN, FROZEN_CAM))
     if options.on_fault is not None:
         check_choice('pipeline.on_fault', options.on_fault, POLICIES)
     if options.precision is not None:

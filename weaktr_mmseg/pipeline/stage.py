@@ -67,6 +67,7 @@ STAGES: dict[str, Stage] = {}
 DEFAULT_STAGES: dict[str, tuple[str, ...]] = dict(
     cam=(),
     pseudo_labels=(),
+    relabel=('retrain', 'relabel'),
     retrain=('retrain',),
     evaluation=('retrain',),
     masks=('retrain', 'masks'),

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import copy
+import itertools
 from pathlib import Path
 
 from mmengine.config import Config
@@ -12,15 +13,17 @@ from ..pseudo_labels.threshold_choice import OTSU
 from ..utils.configs import complete_cam_stage, find_configs
 from ..utils.errors import WeakTrInputError
 from .fault_policy import apply_fault_policy
-from .frozen_recipe import freeze_encoders
-from .options import FROZEN, PIPELINE_KEYS, check_label_options, check_stage_keys, pipeline_options
+from .frozen_recipe import freeze_encoders, freeze_segmentor
+from .options import PIPELINE_KEYS, check_label_options, check_stage_keys, pipeline_options
 
 CAM_DIR = 'cam'
 PSEUDO_LABEL_DIR = 'pseudo_labels'
+RELABEL_DIR = 'relabel'
 RETRAIN_DIR = 'retrain'
 MASK_DIR = 'masks'
 GIVEN_LABELS = 'given_labels'  # prefix of scores
 MASK_LOADERS = ('LoadAnnotations', 'LoadOptionalMask')
+_VISUALIZERS = itertools.count()  # of this process
 # Set once for the pipeline, valid in every stage.
 SHARED_KEYS = (
     'launcher',
@@ -56,7 +59,7 @@ def resolve_pipeline(cfg: Config) -> Config:
     check_label_options(cfg.pseudo_labels)
     cfg.cam_stage = complete_cam_stage(cfg)
     check_stage_keys(cfg.cam_stage, 'cam_stage')
-    if cfg.pipeline.encoder == FROZEN:
+    if cfg.pipeline.encoder is not None:
         freeze_encoders(cfg)
     apply_fault_policy(cfg)
     _apply_precision(cfg)
@@ -149,11 +152,35 @@ def retraining_config(cfg: Config, initial_vit: str | None = None) -> Config:
     stage.work_dir = str(Path(cfg.work_dir) / RETRAIN_DIR)
     stage.experiment_name = RETRAIN_DIR
     _name_visualizer(stage)
-    folder = str(Path(cfg.work_dir) / PSEUDO_LABEL_DIR)
-    for transform in find_configs(stage.train_dataloader, 'LoadPseudoLabel'):
-        transform['folder'] = folder
+    _learn_from(stage, Path(cfg.work_dir) / (RELABEL_DIR if relabels(cfg) else PSEUDO_LABEL_DIR))
     if initial_vit is not None:
         stage.model.backbone.init_cfg = dict(type='WeakTrPretrained', checkpoint=initial_vit)
+    return stage
+
+
+def relabels(cfg: Config) -> bool:
+    """Whether the segmentor of a resolved pipeline learns from the labels of a first one."""
+    stages = cfg.pipeline.stages
+    return 'relabel' in stages if stages else cfg.pipeline.relabel
+
+
+def relabelling_pipeline(cfg: Config) -> Config:
+    """A resolved pipeline with the first segmentor, on a frozen encoder, in place of its own."""
+    first = copy.deepcopy(cfg)
+    freeze_segmentor(first)
+    first.pop('custom_hooks', None)
+    for key in ('val_dataloader', 'val_cfg', 'val_evaluator'):
+        first.pop(key, None)  # no choice depends on it
+    return first
+
+
+def relabelling_config(cfg: Config) -> Config:
+    """Config that trains the first segmentor of :func:`relabelling_pipeline` on pseudo labels."""
+    stage = retraining_config(cfg)
+    stage.work_dir = str(Path(cfg.work_dir) / RELABEL_DIR)
+    stage.experiment_name = RELABEL_DIR
+    _name_visualizer(stage)
+    _learn_from(stage, Path(cfg.work_dir) / PSEUDO_LABEL_DIR)
     return stage
 
 
@@ -213,15 +240,21 @@ def _segmentor_config(cfg: Config, checkpoint: str, use_image_labels: bool | str
     return stage
 
 
+def _learn_from(stage: Config, folder: Path) -> None:
+    """Makes a training read the label maps of a folder."""
+    for transform in find_configs(stage.train_dataloader, 'LoadPseudoLabel'):
+        transform['folder'] = str(folder)
+
+
 def without_masks(pipeline: list[dict]) -> list[dict]:
     """The transforms of a pipeline but those that load masks."""
     return [step for step in pipeline if step['type'] not in MASK_LOADERS]
 
 
 def _name_visualizer(stage: Config) -> None:
-    """Gives a stage its own visualizer; one name would give all stages that of the first."""
+    """Gives a stage its own visualizer; one name would give all stages and runs the first one."""
     if 'visualizer' in stage:
-        stage.visualizer.name = stage.work_dir
+        stage.visualizer.name = f'{stage.work_dir}_{next(_VISUALIZERS)}'
 
 
 def remove_training(cfg: Config) -> None:

@@ -61,9 +61,20 @@ def pseudo_label_inputs(run: Run) -> dict[str, Any]:
     return _inputs(run.cfg, config, checkpoint=run.results['cam']['digest'])
 
 
+def relabelling_inputs(run: Run) -> dict[str, Any]:
+    """Inputs of the relabelling."""
+    first = stages.relabelling_pipeline(run.cfg)
+    labels = run.results['pseudo_labels']['inputs']
+    inputs = _training_inputs(run.cfg, stages.relabelling_config(first), pseudo_labels=labels)
+    train = datasets_with_labels(run.cfg)[0]
+    masks = _choose(stages.final_masks_config(first, '', train, '', None), TEST_KEYS)
+    inputs['config']['masks'] = _plain(masks, f'{run.cfg.work_dir}/')
+    return inputs
+
+
 def retraining_inputs(run: Run) -> dict[str, Any]:
     """Inputs of retraining."""
-    labels = run.results['pseudo_labels']['inputs']
+    labels = run.results['relabel' if stages.relabels(run.cfg) else 'pseudo_labels']['inputs']
     inputs = _training_inputs(run.cfg, stages.retraining_config(run.cfg), pseudo_labels=labels)
     from_cam = run.cfg.pipeline.retrain_from_cam_vit
     inputs['config']['retrain_from_cam_vit'] = from_cam

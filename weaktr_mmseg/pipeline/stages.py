@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 
@@ -16,7 +16,7 @@ from ..engine.main_process import on_main_process
 from ..engine.quiet_runner import QuietRunner
 from ..pseudo_labels.generate import MASK_FOLDER
 from . import stage_configs, stage_inputs
-from .mask_stage import count_masks, datasets_with_labels, write_final_masks
+from .mask_stage import count_masks, datasets_with_labels, write_final_masks, write_masks
 from .pseudo_label_stage import generate_pseudo_labels
 from .stage import Run, Stage, register_stage
 from .unscored import tests_nothing
@@ -42,8 +42,22 @@ def label(run: Run, resumes: bool) -> dict[str, Any]:
         checkpoint=run.results['cam']['checkpoint'],
         metrics=labels.metrics,
         threshold=dict(value=labels.threshold, chosen_by=labels.chosen_by),
-        masks=_count_masks(run),
+        masks=count_masks(folder / MASK_FOLDER),
     )
+
+
+def relabel(run: Run, resumes: bool) -> dict[str, Any]:
+    """Trains a first segmentor, and writes its masks of the training images given their labels.
+
+    Self-training once: a linear segmentor on a frozen encoder cannot learn the errors of single
+    pseudo labels, and masks of classes that an image does not have are excluded.
+    """
+    first = stage_configs.relabelling_pipeline(run.cfg)
+    results = train(run, stage_configs.relabelling_config(first), resumes)
+    folder = run.work_dir / stage_configs.RELABEL_DIR / MASK_FOLDER
+    checkpoint = run.work_dir / results['checkpoint']
+    score = write_masks(first, checkpoint, datasets_with_labels(run.cfg)[:1], folder, resumes)
+    return {**results, 'masks': count_masks(folder), 'metrics': dict(relabelled_miou=score)}
 
 
 def retrain(run: Run, resumes: bool) -> dict[str, Any]:
@@ -117,13 +131,15 @@ def _has_checkpoint(run: Run, results: dict[str, Any]) -> bool:
     return path.is_file() and stage_inputs.file_digest(path) == results['digest']
 
 
-def _has_masks(run: Run, results: dict[str, Any]) -> bool:
-    return _count_masks(run) == results['masks']
+def _has_masks(folder: str) -> Callable[[Run, dict[str, Any]], bool]:
+    return lambda run, results: count_masks(run.work_dir / folder) == results['masks']
 
 
-def _count_masks(run: Run) -> int:
-    folder = run.work_dir / stage_configs.PSEUDO_LABEL_DIR / MASK_FOLDER
-    return sum(1 for _ in folder.rglob('*.png'))
+def _relabelling_configs(run: Run) -> Iterator[tuple[str, Config]]:
+    first = stage_configs.relabelling_pipeline(run.cfg)
+    yield '', stage_configs.relabelling_config(first)
+    for dataset in datasets_with_labels(run.cfg)[:1]:
+        yield '', stage_configs.final_masks_config(first, '', dataset, run.work_dir, None)
 
 
 def _mask_configs(run: Run) -> Iterator[tuple[str, Config]]:
@@ -158,9 +174,21 @@ register_stage(
         stage_configs.PSEUDO_LABEL_DIR,
         inputs=stage_inputs.pseudo_label_inputs,
         run=label,
-        intact=_has_masks,
+        intact=_has_masks(f'{stage_configs.PSEUDO_LABEL_DIR}/{MASK_FOLDER}'),
         configs=_labelling_configs,
         needs=('cam',),
+    )
+)
+register_stage(
+    Stage(
+        'relabel',
+        'Relabelling',
+        stage_configs.RELABEL_DIR,
+        inputs=stage_inputs.relabelling_inputs,
+        run=relabel,
+        intact=_has_masks(f'{stage_configs.RELABEL_DIR}/{MASK_FOLDER}'),
+        configs=_relabelling_configs,
+        needs=('cam', 'pseudo_labels'),
     )
 )
 register_stage(
@@ -193,7 +221,7 @@ register_stage(
         stage_configs.MASK_DIR,
         inputs=stage_inputs.mask_inputs,
         run=write_final_masks,
-        intact=lambda run, results: count_masks(run) == results['masks'],
+        intact=_has_masks(stage_configs.MASK_DIR),
         configs=_mask_configs,
         needs=('pseudo_labels', 'retrain'),
     )
