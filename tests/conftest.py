@@ -75,7 +75,9 @@ def _write_voc_xml(path, names, extra=''):
         f'<part><name>head</name></part></object>'
         for index, name in enumerate(names)
     )
-    path.write_text(f'{extra}<annotation><filename>x</filename>{objects}</annotation>')
+    path.write_text(
+        f'{extra}<annotation><filename>x</filename>{objects}</annotation>', encoding='utf-8'
+    )
 
 
 @pytest.fixture
@@ -101,5 +103,5 @@ def voc_root(tmp_path):
         Image.fromarray(np.full((16, 24), index, np.uint8)).save(mask)
     split = root / 'ImageSets' / 'Segmentation' / 'train.txt'
     split.parent.mkdir(parents=True)
-    split.write_text('2007_1\n2007_2\n\n')
+    split.write_text('2007_1\n2007_2\n\n', encoding='utf-8')
     return root

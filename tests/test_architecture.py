@@ -51,7 +51,7 @@ def test_no_circle_of_packages(code_tables):
 
 
 def test_packages_import_only_what_the_page_lists_before_them(code_tables):
-    page = (ROOT / 'docs/architecture.md').read_text()
+    page = (ROOT / 'docs/architecture.md').read_text(encoding='utf-8')
     rooms = page[page.index('## Rooms') : page.index('## Who imports whom')]
     order = [
         name
@@ -68,7 +68,7 @@ def test_packages_import_only_what_the_page_lists_before_them(code_tables):
 def test_pseudo_labels_know_no_network_and_no_registry_but_that_of_refiners(code_tables):
     assert code_tables.imports()['pseudo_labels'] <= {'refinement', 'utils'}
     for path in (PACKAGE / 'pseudo_labels').glob('*.py'):
-        for node in ast.walk(ast.parse(path.read_text())):
+        for node in ast.walk(ast.parse(path.read_text(encoding='utf-8'))):
             modules = [node.module] if isinstance(node, ast.ImportFrom) else []
             if isinstance(node, ast.Import):
                 modules = [alias.name for alias in node.names]
@@ -83,16 +83,16 @@ def test_only_what_stands_above_knows_the_stages(code_tables, part):
 
 
 def test_names_in_the_picture_exist():
-    picture = (ROOT / 'docs/images/architecture.svg').read_text()
+    picture = (ROOT / 'docs/images/architecture.svg').read_text(encoding='utf-8')
     names = re.findall(r'data-object="(\w+)\.(\w+)"', picture)
     assert len(names) > 15
     for part, name in names:
-        sources = (path.read_text() for path in (PACKAGE / part).rglob('*.py'))
+        sources = (path.read_text(encoding='utf-8') for path in (PACKAGE / part).rglob('*.py'))
         assert any(re.search(rf'^(class|def) {name}\b', text, re.M) for text in sources), name
 
 
 def test_places_that_the_page_names_exist():
-    page = (ROOT / 'docs/architecture.md').read_text()
+    page = (ROOT / 'docs/architecture.md').read_text(encoding='utf-8')
     rows = re.findall(
         r'^\| .*', page[page.index('## Where do I add') : page.index('And where')], re.M
     )
@@ -104,14 +104,14 @@ def test_places_that_the_page_names_exist():
     assert len(files) > 10 < len(tests)
     assert not [name for name in files if not (PACKAGE / name).exists()]
     assert not [name for name in tests if not (ROOT / 'tests' / name).exists()]
-    code = '\n'.join(file.read_text() for file in PACKAGE.rglob('*.py'))
+    code = '\n'.join(file.read_text(encoding='utf-8') for file in PACKAGE.rglob('*.py'))
     assert not [name for name in tables if not re.search(rf'\b{name}\b', code)]
 
 
 def test_registered_classes_are_listed(code_tables):
     names = {name.rsplit('.')[-1] for name in code_tables.registered_classes('models')}
     assert {'WeakTrViT', 'WeakTrCAMHead', 'WeakTrGradientClippingLoss'} <= names
-    page = (ROOT / 'docs/configuration.md').read_text()
+    page = (ROOT / 'docs/configuration.md').read_text(encoding='utf-8')
     listed = ' '.join(re.findall(r'\{\{ registered: (.*?) \}\}', page)).split()
     for part in {path.parent.name for path in PACKAGE.glob('*/__init__.py')}:
         assert (part in listed) == any(code_tables.registered_classes(part)), part

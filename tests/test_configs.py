@@ -50,11 +50,13 @@ def make_voc(root: Path) -> None:
         write_mask(root / f'SegmentationClass/{name}.png', 8)
         annotation = root / f'Annotations/{name}.xml'
         annotation.parent.mkdir(exist_ok=True)
-        annotation.write_text('<annotation><object><name>cat</name></object></annotation>')
+        annotation.write_text(
+            '<annotation><object><name>cat</name></object></annotation>', encoding='utf-8'
+        )
     for split in ('train', 'trainaug', 'val'):
         path = root / f'ImageSets/Segmentation/{split}.txt'
         path.parent.mkdir(parents=True, exist_ok=True)
-        path.write_text('\n'.join(IDS))
+        path.write_text('\n'.join(IDS), encoding='utf-8')
 
 
 def make_coco(root: Path) -> None:
@@ -70,7 +72,7 @@ def make_coco(root: Path) -> None:
         )
         path = root / f'annotations/instances_{split}2014.json'
         path.parent.mkdir(exist_ok=True)
-        path.write_text(json.dumps(content))
+        path.write_text(json.dumps(content), encoding='utf-8')
 
 
 @pytest.fixture(scope='module')

@@ -29,14 +29,14 @@ def slug(heading: str) -> str:
 
 
 def anchors(page: Path) -> set[str]:
-    text = re.sub(r'```.*?```', '', page.read_text(), flags=re.DOTALL)
+    text = re.sub(r'```.*?```', '', page.read_text(encoding='utf-8'), flags=re.DOTALL)
     return {slug(heading) for heading in re.findall(r'^#+ (.*)$', text, re.M)}
 
 
 def links() -> list:
     found = []
     for page in PAGES:
-        text = CODE.sub('', page.read_text())
+        text = CODE.sub('', page.read_text(encoding='utf-8'))
         for target in LINK.findall(text):
             if not re.match(r'[a-z]+:', target):
                 name = f'{page.relative_to(ROOT)}-{target}'
@@ -54,14 +54,16 @@ def test_relative_link(page, target):
 
 
 def test_every_key_of_a_pipeline_is_documented():
-    page = (ROOT / 'docs/configuration.md').read_text()
+    page = (ROOT / 'docs/configuration.md').read_text(encoding='utf-8')
     for key in (*PIPELINE_KEYS, *DEFAULTS, *SHARED_KEYS, *LABEL_KEYS):
         assert f'`{key}`' in page, key
 
 
 def test_every_key_that_the_pipeline_reads_is_documented():
-    page = (ROOT / 'docs/configuration.md').read_text()
-    sources = (file.read_text() for file in (ROOT / 'weaktr_mmseg/pipeline').rglob('*.py'))
+    page = (ROOT / 'docs/configuration.md').read_text(encoding='utf-8')
+    sources = (
+        file.read_text(encoding='utf-8') for file in (ROOT / 'weaktr_mmseg/pipeline').rglob('*.py')
+    )
     pattern = re.compile(r"(?:pseudo_labels|options)(?:\.get\(|\[)'(\w+)'")
     keys = {key for source in sources for key in pattern.findall(source)} | set(DEFAULTS)
     assert {'score_split', 'workers', 'retrain'} <= keys
@@ -71,7 +73,7 @@ def test_every_key_that_the_pipeline_reads_is_documented():
 def test_files_that_the_docs_name_exist():
     for page in PAGES:
         for name in re.findall(
-            r'(?<![\w/.-])((?:tools|configs)/[\w/.-]+\.(?:py|sh))', page.read_text()
+            r'(?<![\w/.-])((?:tools|configs)/[\w/.-]+\.(?:py|sh))', page.read_text(encoding='utf-8')
         ):
             assert (ROOT / name).is_file(), f'{page.relative_to(ROOT)} names {name}'
 
@@ -80,7 +82,7 @@ def options_of_tools() -> dict[str, set[str]]:
     """Options that the pages give each tool, ``python tools/NAME.py ... --option``."""
     found: dict[str, set[str]] = {}
     for page in PAGES:
-        text = page.read_text().replace('\\\n', ' ')
+        text = page.read_text(encoding='utf-8').replace('\\\n', ' ')
         for name, rest in COMMAND.findall(text):
             if (ROOT / f'tools/{name}.py').is_file():
                 found.setdefault(name, set()).update(re.findall(r'(?<!\S)--[\w-]+', rest))
@@ -94,7 +96,7 @@ def test_pages_use_options_of_most_tools():
 @pytest.mark.parametrize(('name', 'options'), sorted(options_of_tools().items()))
 def test_options_that_the_pages_give_a_tool_exist(name, options):
     command = [sys.executable, str(ROOT / f'tools/{name}.py'), '--help']
-    usage = subprocess.run(command, capture_output=True, text=True, check=True).stdout
+    usage = subprocess.run(command, capture_output=True, encoding='utf-8', check=True).stdout
     known = set(re.findall(r'--[\w-]+', usage))
     assert options <= known, sorted(options - known)
 

@@ -89,7 +89,7 @@ def test_what_users_import_has_an_example_that_runs(name):
 def test_first_lines_are_in_the_third_person(folder):
     found, files = [], sorted((ROOT / folder).rglob('*.py'))
     for file in files:
-        for node in ast.walk(ast.parse(file.read_text())):
+        for node in ast.walk(ast.parse(file.read_text(encoding='utf-8'))):
             if isinstance(node, (ast.ClassDef, ast.FunctionDef)):
                 first = (ast.get_docstring(node) or '-').split()[0].strip('.,:;')
                 if first in IMPERATIVES.split():
@@ -101,7 +101,7 @@ def test_first_lines_are_in_the_third_person(folder):
 def test_entries_begin_with_a_capital(folder):
     found, entries = [], 0
     for file in sorted((ROOT / folder).rglob('*.py')):
-        for node in ast.walk(ast.parse(file.read_text())):
+        for node in ast.walk(ast.parse(file.read_text(encoding='utf-8'))):
             if isinstance(node, (ast.ClassDef, ast.FunctionDef)):
                 for section in SECTION.findall(ast.get_docstring(node) or ''):
                     texts = re.findall(r'^    \S[^:\n]*: (\w+)', section, re.M)

@@ -108,9 +108,9 @@ def stocks(tmp_path_factory):
     root = str(Path(weaktr_mmseg.__file__).parents[1])
     code = f'import sys\nsys.path.insert(0, {root!r})\n{PROBE}'
     command = [sys.executable, '-c', code, str(result)]
-    done = subprocess.run(command, cwd=folder, capture_output=True, text=True)
+    done = subprocess.run(command, cwd=folder, capture_output=True, encoding='utf-8')
     assert done.returncode == 0, done.stderr
-    return json.loads(result.read_text())
+    return json.loads(result.read_text(encoding='utf-8'))
 
 
 def test_everything_is_compared(stocks):

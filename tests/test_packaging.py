@@ -28,7 +28,7 @@ def wheel(tmp_path_factory) -> zipfile.ZipFile:
         shutil.copy(ROOT / name, folder)
     build = "from setuptools.build_meta import build_wheel; print(build_wheel('dist'))"
     result = subprocess.run(
-        [sys.executable, '-c', build], cwd=folder, capture_output=True, text=True
+        [sys.executable, '-c', build], cwd=folder, capture_output=True, encoding='utf-8'
     )
     assert result.returncode == 0, result.stderr
     return zipfile.ZipFile(folder / 'dist' / result.stdout.splitlines()[-1])
@@ -72,8 +72,8 @@ def test_wheel_forces_no_family_of_openmmlab(wheel):
 
 def models() -> list[dict]:
     """All models of the index."""
-    index = yaml.safe_load((ROOT / 'model-index.yml').read_text())
-    files = [yaml.safe_load((ROOT / name).read_text()) for name in index['Import']]
+    index = yaml.safe_load((ROOT / 'model-index.yml').read_text(encoding='utf-8'))
+    files = [yaml.safe_load((ROOT / name).read_text(encoding='utf-8')) for name in index['Import']]
     return [model for file in files for model in file['Models']]
 
 
@@ -86,7 +86,9 @@ def test_index_lists_every_trainable_config():
 def test_scores_of_the_paper_are_those_in_the_configs():
     stated = {}
     for model in models():
-        found = re.search(r'Authors: ([\d.]+) mIoU', (ROOT / model['Config']).read_text())
+        found = re.search(
+            r'Authors: ([\d.]+) mIoU', (ROOT / model['Config']).read_text(encoding='utf-8')
+        )
         if found:
             stated[model['Name']] = float(found[1])
     listed = {m['Name']: m['Metadata'].get('Paper mIoU') for m in models()}

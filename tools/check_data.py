@@ -77,24 +77,26 @@ def check(args: argparse.Namespace) -> tuple[Any, Exception | None]:
         The report on the data, and what is wrong with the config of a pipeline besides.
     """
     from weaktr_mmseg.data_check import check_data
+    from weaktr_mmseg.datasets.listing_cache import listed_once
     from weaktr_mmseg.pipeline.preflight import check_pipeline
     from weaktr_mmseg.pipeline.stage import chosen_stages
     from weaktr_mmseg.pipeline.stage_configs import resolve_pipeline
     from weaktr_mmseg.utils.configs import read_config
     from weaktr_mmseg.utils.errors import WeakTrInputError
 
-    cfg = read_config(args.config, args.cfg_options)
-    if cfg.get('cam_stage') is not None:
-        cfg = resolve_pipeline(cfg)
-    report = check_data(cfg, pixels=not args.quick, workers=args.workers)
-    if 'runner_type' not in cfg or 'data set' in {problem.check for problem in report.errors}:
-        return report, None
-    try:
-        check_pipeline(cfg, chosen_stages(cfg.pipeline))
-    except WeakTrInputError as error:
-        if args.json:
-            report.error('config', args.config, error)
-        return report, error
+    with listed_once():
+        cfg = read_config(args.config, args.cfg_options)
+        if cfg.get('cam_stage') is not None:
+            cfg = resolve_pipeline(cfg)
+        report = check_data(cfg, pixels=not args.quick, workers=args.workers)
+        if 'runner_type' not in cfg or 'data set' in {problem.check for problem in report.errors}:
+            return report, None
+        try:
+            check_pipeline(cfg, chosen_stages(cfg.pipeline))
+        except WeakTrInputError as error:
+            if args.json:
+                report.error('config', args.config, error)
+            return report, error
     return report, None
 
 

@@ -11,6 +11,7 @@ import os
 import sys
 from collections.abc import Callable
 from contextlib import redirect_stdout
+from io import TextIOWrapper
 
 TRACEBACK = 'WEAKTR_TRACEBACK'  # an environment variable: show where an error came from
 
@@ -70,6 +71,7 @@ def run(work: Callable[[argparse.Namespace], int], args: argparse.Namespace) -> 
         Exit code: that of the work, or 2 for a fault, whose traceback the environment variable
         ``WEAKTR_TRACEBACK`` shows.
     """
+    print_any_name()
     with redirect_stdout(sys.stderr):  # the frameworks print while they are imported
         from weaktr_mmseg.checkpoints import use_safe_readers
         from weaktr_mmseg.crf import tune_allocator
@@ -79,6 +81,13 @@ def run(work: Callable[[argparse.Namespace], int], args: argparse.Namespace) -> 
         return work(args)
     except (OSError, ValueError) as error:  # WeakTrInputError among them
         return _fault(error)
+
+
+def print_any_name() -> None:
+    """Lets a tool print names that its console cannot show, with escapes."""
+    for stream in (sys.stdout, sys.stderr):
+        if isinstance(stream, TextIOWrapper):
+            stream.reconfigure(errors='backslashreplace')
 
 
 def _fault(error: Exception) -> int:

@@ -22,6 +22,8 @@ from weaktr_mmseg.utils.configs import read_config
 from weaktr_mmseg.utils.errors import WeakTrError
 from weaktr_mmseg.utils.model_folder import model_files
 
+from command_line import print_any_name
+
 # What the stock runner lacks for models on the CPU; see cpu_model_wrapper.
 CPU_WRAPPER = (
     'model_wrapper_cfg.type=MMDistributedDataParallel',
@@ -43,6 +45,7 @@ def run_mmseg_tool(name: str, args: argparse.Namespace) -> None:
         name: File name of the tool.
         args: Its arguments as parsed.
     """
+    print_any_name()
     use_safe_readers()
     script = _find_tool(name)
     if not Path(args.config).is_file():

@@ -18,7 +18,7 @@ def touch(path: Path) -> Path:
 def test_folder_is_searched_without_outputs_hidden_and_other_files(tmp_path):
     for name in ('b.png', 'sub/a.JPG', 'notes.txt', '.hidden/c.png', '.d.png', 'out/masks/b.png'):
         touch(tmp_path / name)
-    files = find_images([tmp_path], exclude=tmp_path / 'out')
+    files = find_images([tmp_path], exclude=[tmp_path / 'out'])
     assert [file.name for file in files] == ['b', 'sub/a']
     assert [file.path for file in files] == [tmp_path / 'b.png', tmp_path / 'sub/a.JPG']
 

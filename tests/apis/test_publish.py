@@ -38,7 +38,7 @@ def folder(tiny_segmentor, tmp_path_factory) -> Path:
         metrics=dict(val_miou=12.34, pseudo_label_miou=None, cam_fused_miou_oracle=5.0),
         threshold=dict(value=0.4, chosen_by='label-free'),
     )
-    (run / 'summary.json').write_text(json.dumps(summary))
+    (run / 'summary.json').write_text(json.dumps(summary), encoding='utf-8')
     cfg = read_config(tiny_segmentor.config)
     cfg.model.backbone.init_cfg = dict(type='WeakTrPretrained', checkpoint='/home/me/vit.pth')
     cfg.work_dir = '/home/me/work'
@@ -111,7 +111,9 @@ def test_command_lines(folder, tiny_segmentor, photograph, tmp_path):
 
     def run(tool: str, *arguments: object) -> subprocess.CompletedProcess:
         command = [sys.executable, ROOT / 'tools' / tool, *arguments]
-        return subprocess.run([str(part) for part in command], capture_output=True, text=True)
+        return subprocess.run(
+            [str(part) for part in command], capture_output=True, encoding='utf-8'
+        )
 
     done = run('publish_model.py', tiny_segmentor.config, tiny_segmentor.checkpoint, out)
     assert done.returncode == 0, done.stderr
@@ -142,7 +144,7 @@ def test_a_config_alone_is_refused(tiny_segmentor):
 
 
 def test_summary_that_cannot_be_read(tiny_segmentor, tmp_path):
-    (tmp_path / 's.json').write_text('{"metrics": 3}')
+    (tmp_path / 's.json').write_text('{"metrics": 3}', encoding='utf-8')
     cfg = read_config(tiny_segmentor.config)
     with pytest.raises(WeakTrInputError, match=r"s\.json: .*expected the key 'metrics'"):
         publish_model(cfg, tiny_segmentor.checkpoint, tmp_path / 'x', summary=tmp_path / 's.json')

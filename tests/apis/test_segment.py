@@ -192,7 +192,7 @@ def test_inferencer_finds_shipped_configs_by_name():
 @pytest.mark.parametrize('name', ['weaktr_voc', 'weaktr_coco', 'weaktr_custom'])
 def test_inferencer_takes_the_pipeline_of_each_recipe(name, tmp_path, monkeypatch):
     (tmp_path / 'images').mkdir()
-    (tmp_path / 'labels.csv').write_text('image,labels\na.jpg,cat\n')
+    (tmp_path / 'labels.csv').write_text('image,labels\na.jpg,cat\n', encoding='utf-8')
     monkeypatch.setenv('WEAKTR_DATA', str(tmp_path))
     cfg = Config.fromfile(find_config(name))
     inferencer = WeakTrInferencer.__new__(WeakTrInferencer)

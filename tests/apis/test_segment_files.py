@@ -49,7 +49,7 @@ def test_tool_segments_a_folder_and_reports_what_it_cannot_read(
         )
     assert code == 1
     assert 'broken.jpg' in capsys.readouterr().err
-    content = json.loads((out / 'areas.json').read_text())
+    content = json.loads((out / 'areas.json').read_text(encoding='utf-8'))
     assert [entry['file'].split('/')[-1] for entry in content['failed']] == ['broken.jpg']
     assert [entry['mask'] for entry in content['images']] == [
         'masks/deep.png',

@@ -148,7 +148,7 @@ def test_our_side_must_run():
 def test_json_and_table(tmp_path):
     results = [Result('a', 1.0, 10.0, 4.0, 80.0), Result('b', 2.0, None)]
     write_json(tmp_path / 'figures.json', results)
-    first, second = json.loads((tmp_path / 'figures.json').read_text())
+    first, second = json.loads((tmp_path / 'figures.json').read_text(encoding='utf-8'))
     assert first == dict(
         name='a', seconds=1.0, peak_mb=10.0, baseline_seconds=4.0, baseline_peak_mb=80.0
     )

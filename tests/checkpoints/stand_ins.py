@@ -10,7 +10,9 @@ import torch
 
 from weaktr_mmseg.checkpoints.eva02 import rotary_tables
 
-LAYOUTS = json.loads((Path(__file__).parents[1] / 'data/encoder_layouts.json').read_text())
+LAYOUTS = json.loads(
+    (Path(__file__).parents[1] / 'data/encoder_layouts.json').read_text(encoding='utf-8')
+)
 WIDTH, HEADS, MLP, DEPTH = 24, 3, 40, 2
 ARCH = dict(embed_dims=WIDTH, num_layers=DEPTH, num_heads=HEADS, feedforward_channels=MLP)
 

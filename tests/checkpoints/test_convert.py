@@ -208,12 +208,12 @@ def test_command_line(tmp_path):
     torch.save({'model': timm_vit()}, tmp_path / 'deit.pth')
     arguments = [sys.executable, str(TOOL), str(tmp_path / 'deit.pth'), str(tmp_path / 'cam.pth')]
 
-    done = subprocess.run([*arguments, '--cam-classes', '3'], capture_output=True, text=True)
+    done = subprocess.run([*arguments, '--cam-classes', '3'], capture_output=True, encoding='utf-8')
     assert done.returncode == 0, done.stderr
     assert 'is an ImageNet encoder' in done.stdout
     assert load_state_dict(tmp_path / 'cam.pth')['backbone.cls_token'].shape == (1, 3, WIDTH)
 
     torch.save({'x': torch.zeros(1)}, tmp_path / 'deit.pth')
-    failed = subprocess.run(arguments, capture_output=True, text=True)
+    failed = subprocess.run(arguments, capture_output=True, encoding='utf-8')
     assert failed.returncode == 2
     assert 'deit.pth: unknown layout' in failed.stderr.splitlines()[-1]

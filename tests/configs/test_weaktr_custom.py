@@ -73,7 +73,7 @@ def make_folder(root, num_classes, masks):
             mask[8:24, 8:24] = 1 + names.index(shown[0])
             target = root / f'masks/trip/photo {index}.png'
             write_mask(target, mask, voc_palette(num_classes + 1))
-    (root / 'labels.csv').write_text('\n'.join(rows))
+    (root / 'labels.csv').write_text('\n'.join(rows), encoding='utf-8')
 
 
 def load(monkeypatch, root, leaf='weaktr_custom.py'):
@@ -99,7 +99,7 @@ def test_all_stages(tmp_path, monkeypatch, num_classes, masks):
     assert cfg.model.decode_head.num_classes == num_classes + 1
     RUNNERS.build(cfg).train()
     work_dir = tmp_path / 'work_dirs/weaktr_custom'
-    metrics = json.loads((work_dir / 'summary.json').read_text())['metrics']
+    metrics = json.loads((work_dir / 'summary.json').read_text(encoding='utf-8'))['metrics']
     assert metrics['image_map'] is not None
     scores = (
         *('cam_fused_miou', 'pseudo_label_miou', 'val_miou', 'val_cam_miou_oracle'),
@@ -233,7 +233,7 @@ def test_the_checkers_json_stands_alone_on_stdout(tmp_path):
     environment = {**os.environ, 'WEAKTR_DATA': str(tmp_path), 'PYTHONPATH': str(CONFIGS.parent)}
     tool = CONFIGS.parent / 'tools/check_data.py'
     command = [sys.executable, str(tool), str(CONFIGS / 'weaktr_custom.py'), '--quick', '--json']
-    done = subprocess.run(command, capture_output=True, text=True, env=environment)
+    done = subprocess.run(command, capture_output=True, encoding='utf-8', env=environment)
     report = json.loads(done.stdout)
     assert report['datasets'], done.stderr
     assert 'have a mask' in done.stderr

@@ -36,8 +36,8 @@ def root(tmp_path, write_image, write_voc_xml, monkeypatch):
         mask[4:8, 4:8] = 1 + index % 2
         mask[0] = 255
         write_mask(tmp_path / f'SegmentationClass/{name}.png', mask, voc_palette(3))
-    (tmp_path / 'train.txt').write_text('\n'.join(names[:10]))
-    (tmp_path / 'val.txt').write_text('\n'.join(names[10:]))
+    (tmp_path / 'train.txt').write_text('\n'.join(names[:10]), encoding='utf-8')
+    (tmp_path / 'val.txt').write_text('\n'.join(names[10:]), encoding='utf-8')
     torch.save({'state_dict': {'backbone.cls_token': torch.zeros(1, 1, 4)}}, tmp_path / 'vit.pth')
     return tmp_path
 
@@ -81,9 +81,9 @@ def edit_mask(root, name, change):
 
 
 def rewrite(root, file, old, new):
-    text = (root / file).read_text()
+    text = (root / file).read_text(encoding='utf-8')
     assert old in text
-    (root / file).write_text(text.replace(old, new))
+    (root / file).write_text(text.replace(old, new), encoding='utf-8')
 
 
 def truncate(path):
@@ -109,7 +109,7 @@ FAULTS = {
     'split file missing': (
         lambda r: (r / 'val.txt').unlink(), 'split', 'val.txt', 'not found'),
     'split file empty': (
-        lambda r: (r / 'train.txt').write_text(' \n'), 'split', 'train.txt', 'is empty'),
+        lambda r: (r / 'train.txt').write_bytes(b' \n'), 'split', 'train.txt', 'is empty'),
     'image listed twice': (
         lambda r: rewrite(r, 'train.txt', '01', '01\n01'), 'split-duplicate', 'train.txt', "'01'"),
     'train image in val': (
@@ -126,7 +126,7 @@ FAULTS = {
     'truncated image': (
         lambda r: truncate(r / 'JPEGImages/05.jpg'), 'image-unreadable', '05.jpg', 'runcated'),
     'text in place of an image': (
-        lambda r: (r / 'JPEGImages/05.jpg').write_text('x'), 'image-unreadable', '05.jpg',
+        lambda r: (r / 'JPEGImages/05.jpg').write_bytes(b'x'), 'image-unreadable', '05.jpg',
         'no image, or of a type'),
     'image with floating-point pixels': (
         lambda r: Image.fromarray(np.zeros(SIZE[::-1], np.float32)).save(
@@ -372,14 +372,16 @@ def test_data_set_that_cannot_be_built(root):
 def test_manifest_faults(tmp_path, write_image):
     for index in range(3):
         write_image(tmp_path / f'images/{index}.png', size=SIZE, seed=index)
-    (tmp_path / 'labels.csv').write_text('image,labels\n0.png,cat\n1.png,cat\n9.png,cat\n')
+    (tmp_path / 'labels.csv').write_text(
+        'image,labels\n0.png,cat\n1.png,cat\n9.png,cat\n', encoding='utf-8'
+    )
     dataset = dict(type='WeakTrCustomDataset', data_root=str(tmp_path))
     cfg = Config(dict(train_dataloader=dict(dataset=dataset)))
     errors = check_data(cfg, progress=False).errors
     assert [(p.check, p.message) for p in errors] == [
         ('image-missing', f"'9.png' is not in {tmp_path}/images")
     ]
-    (tmp_path / 'labels.csv').write_text('image,labels\n0.png,cat\n0.png,cat\n')
+    (tmp_path / 'labels.csv').write_text('image,labels\n0.png,cat\n0.png,cat\n', encoding='utf-8')
     errors = check_data(cfg, progress=False).errors
     assert [(p.check, p.file) for p in errors] == [
         ('label-duplicate', f'{tmp_path}/labels.csv, line 3')
@@ -391,7 +393,7 @@ def run_tool(*arguments):
     paths = [str(TOOL.parents[1]), *filter(None, [os.environ.get('PYTHONPATH')])]
     environment = {**os.environ, 'PYTHONPATH': os.pathsep.join(paths)}
     command = [sys.executable, str(TOOL), *map(str, arguments)]
-    return subprocess.run(command, capture_output=True, text=True, env=environment)
+    return subprocess.run(command, capture_output=True, encoding='utf-8', env=environment)
 
 
 def test_tool(root):
@@ -414,7 +416,7 @@ def test_tool(root):
 
 
 def test_tool_names_a_config_that_cannot_be_read(tmp_path):
-    (tmp_path / 'broken.py').write_text('model = dict(')
+    (tmp_path / 'broken.py').write_text('model = dict(', encoding='utf-8')
     for name, message in (('nope.py', 'no such file'), ('broken.py', 'was never closed')):
         done = run_tool(tmp_path / name)
         assert done.returncode == 2

@@ -44,7 +44,8 @@ def coco_root(tmp_path, write_image):
         images=[dict(id=i, file_name=f'{name}.jpg', height=16, width=24)
                 for i, name in enumerate(names, 1)],
         annotations=annotations,
-        categories=[dict(id=90, name='toothbrush'), dict(id=13, name='stop sign')])))  # fmt: skip
+        categories=[dict(id=90, name='toothbrush'), dict(id=13, name='stop sign')])),
+        encoding='utf-8')  # fmt: skip
     return root
 
 
@@ -74,7 +75,9 @@ def test_labels_and_masks(coco_root):
     assert dataset.metainfo['classes'][80] == 'toothbrush'
     assert dataset.metainfo['classes'][12] == 'stop sign'
     assert len(dataset.metainfo['classes']) == len(dataset.metainfo['palette']) == 81
-    mapping = json.loads((coco_root / 'masks/train2014/category_mapping.json').read_text())
+    mapping = json.loads(
+        (coco_root / 'masks/train2014/category_mapping.json').read_text(encoding='utf-8')
+    )
     assert [entry['mask_id'] for entry in mapping] == list(range(81))
     assert mapping[80] == dict(mask_id=80, category_id=90, name='toothbrush')
 
@@ -151,7 +154,7 @@ def test_conversion_refuses(tmp_path):
 def run(command):
     paths = [str(TOOL.parents[2]), *filter(None, [os.environ.get('PYTHONPATH')])]
     environment = {**os.environ, 'PYTHONPATH': os.pathsep.join(paths)}
-    return subprocess.run(command, capture_output=True, text=True, env=environment)
+    return subprocess.run(command, capture_output=True, encoding='utf-8', env=environment)
 
 
 def test_tool(coco_root):

@@ -17,7 +17,7 @@ def custom_root(tmp_path, write_image):
         name = f'{"ab"[index % 2]}/photo {index:02d}.{("jpg", "png", "bmp")[index % 3]}'
         write_image(tmp_path / 'images' / name, seed=index)
         rows.append(f'{name},{("cat", "dog")[index % 2]}')
-    (tmp_path / 'labels.csv').write_text('\n'.join(rows))
+    (tmp_path / 'labels.csv').write_text('\n'.join(rows), encoding='utf-8')
     return tmp_path
 
 
@@ -65,7 +65,9 @@ def test_automatic_split(custom_root, count):
 @pytest.mark.parametrize('given,other', [('train', 'val'), ('val', 'train')])
 def test_one_split_file_gives_the_other(custom_root, given, other):
     (custom_root / 'splits').mkdir()
-    (custom_root / f'splits/{given}.txt').write_text('a/photo 00.jpg\nb/photo 01\n')
+    (custom_root / f'splits/{given}.txt').write_text(
+        'a/photo 00.jpg\nb/photo 01\n', encoding='utf-8'
+    )
     samples = [i['sample_id'] for i in build(custom_root, ann_file=f'splits/{given}.txt')[1]]
     assert samples == ['a/photo 00', 'b/photo 01']
     rest = [i['sample_id'] for i in build(custom_root, ann_file=f'splits/{other}.txt')[1]]
@@ -93,7 +95,7 @@ def test_classes_of_the_config_win(custom_root):
 
 
 def write_review(root, *rows, name='review.csv'):
-    (root / name).write_text('\n'.join(['image,action,labels', *rows]))
+    (root / name).write_text('\n'.join(['image,action,labels', *rows]), encoding='utf-8')
 
 
 def test_ticks_of_the_review_page_change_the_data(custom_root):
@@ -124,9 +126,9 @@ def test_a_review_file_can_be_named(custom_root):
 
 def test_a_decision_settles_the_faults_of_its_photographs(custom_root):
     table = custom_root / 'labels.csv'
-    (custom_root / 'classes.txt').write_text('cat\ndog')
-    text = table.read_text().replace('photo 00.jpg,cat', 'photo 00.jpg,cta')
-    table.write_text(text.replace('photo 02.bmp,cat', 'photo 02.bmp,'))
+    (custom_root / 'classes.txt').write_text('cat\ndog', encoding='utf-8')
+    text = table.read_text(encoding='utf-8').replace('photo 00.jpg,cat', 'photo 00.jpg,cta')
+    table.write_text(text.replace('photo 02.bmp,cat', 'photo 02.bmp,'), encoding='utf-8')
     with pytest.raises(WeakTrInputError, match='cta'):
         build(custom_root)
     write_review(custom_root, 'a/photo 00.jpg,drop,', 'a/photo 02.bmp,relabel,cat')

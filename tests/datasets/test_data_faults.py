@@ -35,19 +35,19 @@ def pseudo(root):
 FAULTS = {
     'corrupt image': (lambda r: truncate(r / 'JPEGImages/2007_2.jpg'), [], {}, r'2007_2\.jpg'),
     'text in place of an image': (
-        lambda r: (r / 'JPEGImages/2007_2.jpg').write_text('no image'), [], {}, r'2007_2\.jpg'),
+        lambda r: (r / 'JPEGImages/2007_2.jpg').write_bytes(b'no image'), [], {}, r'2007_2\.jpg'),
     'missing image': (lambda r: (r / 'JPEGImages/2007_2.jpg').unlink(), [], {}, "'2007_2'"),
     'label outside the classes': (
-        lambda r: (r / 'Annotations/2007_2.xml').write_text(
-            '<annotation><object><name>unicorn</name></object></annotation>'), [], {},
+        lambda r: (r / 'Annotations/2007_2.xml').write_bytes(
+            b'<annotation><object><name>unicorn</name></object></annotation>'), [], {},
         r"2007_2\.xml: label 'unicorn' is not in the class list"),
     'annotation that is no XML': (
-        lambda r: (r / 'Annotations/2007_2.xml').write_text('<annotation>'), [], {},
+        lambda r: (r / 'Annotations/2007_2.xml').write_bytes(b'<annotation>'), [], {},
         r'2007_2\.xml: '),
     'missing annotation': (
         lambda r: (r / 'Annotations/2007_2.xml').unlink(), [], {}, r'2007_2\.xml'),
     'image without a label': (
-        lambda r: (r / 'Annotations/2007_2.xml').write_text('<annotation/>'), [], {}, "'2007_2'"),
+        lambda r: (r / 'Annotations/2007_2.xml').write_bytes(b'<annotation/>'), [], {}, "'2007_2'"),
     'corrupt mask': (
         lambda r: truncate(r / 'SegmentationClass/2007_2.png'), [LOAD_MASK],
         dict(data_prefix=MASKS), r'2007_2\.jpg: '),
@@ -73,7 +73,9 @@ FAULTS = {
 
 def build(root, break_it, steps, options, **more):
     """A data set of three samples; ``break_it`` makes its second faulty."""
-    (root / 'ImageSets/Segmentation/train.txt').write_text('2007_1\n2007_2\n2007_3\n')
+    (root / 'ImageSets/Segmentation/train.txt').write_text(
+        '2007_1\n2007_2\n2007_3\n', encoding='utf-8'
+    )
     steps = [step(root) if callable(step) else step for step in steps]
     for step in steps:
         if step.get('folder') == '{root}':
@@ -140,7 +142,8 @@ def test_a_file_lost_after_the_start(voc_root):
 
 def test_manifest(voc_root):
     (voc_root / 'labels.csv').write_text(
-        'image,labels\n2007_1,cat\n2007_2,unicorn\n2007_3,\n2007_9,dog\n'
+        'image,labels\n2007_1,cat\n2007_2,unicorn\n2007_3,\n2007_9,dog\n',
+        encoding='utf-8',
     )
     options = dict(labels=dict(type='manifest', path='labels.csv'), ann_file='')
     with pytest.raises(WeakTrInputError, match=r"labels\.csv, line 3: label 'unicorn'"):
@@ -162,8 +165,10 @@ def test_policy_is_checked(voc_root):
 @pytest.mark.parametrize('on_fault', ['stop', 'skip'])
 def test_the_doctor_warns_of_what_will_be_skipped(voc_root, on_fault):
     truncate(voc_root / 'JPEGImages/2007_2.jpg')
-    (voc_root / 'Annotations/2007_3.xml').write_text('<annotation/>')
-    (voc_root / 'ImageSets/Segmentation/train.txt').write_text('2007_1\n2007_2\n2007_3\n2007_9\n')
+    (voc_root / 'Annotations/2007_3.xml').write_text('<annotation/>', encoding='utf-8')
+    (voc_root / 'ImageSets/Segmentation/train.txt').write_text(
+        '2007_1\n2007_2\n2007_3\n2007_9\n', encoding='utf-8'
+    )
     dataset = dict(
         type='ImageLabelDataset',
         data_root=str(voc_root),

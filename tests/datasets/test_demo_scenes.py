@@ -32,7 +32,9 @@ def contents(root):
 
 def test_layout(demo):
     splits = {
-        split: (demo / 'ImageSets' / 'Segmentation' / f'{split}.txt').read_text().split()
+        split: (demo / 'ImageSets' / 'Segmentation' / f'{split}.txt')
+        .read_text(encoding='utf-8')
+        .split()
         for split in ('train', 'val')
     }
     assert {split: len(names) for split, names in splits.items()} == dict(train=5, val=3)
@@ -110,7 +112,7 @@ def test_other_scenes_are_not_taken_for_these(demo, change):
 
 
 def test_folder_of_something_else_is_left_alone(tmp_path):
-    (tmp_path / 'mine.txt').write_text('x')
+    (tmp_path / 'mine.txt').write_text('x', encoding='utf-8')
     with pytest.raises(FileExistsError, match='found other files'):
         write_demo(tmp_path, SIZE)
     assert [path.name for path in tmp_path.iterdir()] == ['mine.txt']

@@ -34,15 +34,15 @@ def test_lists(tmp_path, write_image, name, listed_in):
     write_image(root / 'images/a.jpg')
     write_image(tmp_path / 'secret.jpg')
     write_image(root / 'secret.jpg')
-    (root / 'labels.csv').write_text('image,labels\na,cat\n')
+    (root / 'labels.csv').write_text('image,labels\na,cat\n', encoding='utf-8')
     if listed_in == 'labels.csv':
-        (root / listed_in).write_text(f'image,labels\na,cat\n{name},cat\n')
+        (root / listed_in).write_text(f'image,labels\na,cat\n{name},cat\n', encoding='utf-8')
     elif listed_in == 'labels.json':
         (root / 'labels.csv').unlink()
-        (root / listed_in).write_text(json.dumps({'a': ['cat'], name: ['cat']}))
+        (root / listed_in).write_text(json.dumps({'a': ['cat'], name: ['cat']}), encoding='utf-8')
     else:
         (root / 'splits').mkdir()
-        (root / listed_in).write_text(f'a\n{name}\n')
+        (root / listed_in).write_text(f'a\n{name}\n', encoding='utf-8')
     with pytest.raises(WeakTrInputError, match=rf'{listed_in.split(".")[0]}.* is not in '):
         WeakTrCustomDataset(str(root))
 
@@ -56,7 +56,7 @@ def test_file_name_with_windows_separators(tmp_path, write_image):
 @pytest.mark.parametrize('name', OUTSIDE)
 def test_voc_annotations(tmp_path, name):
     (tmp_path / 'root').mkdir()
-    (tmp_path / 'secret.xml').write_text('<annotation/>')
+    (tmp_path / 'secret.xml').write_text('<annotation/>', encoding='utf-8')
     labels = dict(type='voc_xml', path=str(tmp_path / 'root'))
     with pytest.raises(ValueError, match='leads out of the folder'):
         read_image_labels(labels, ['background', 'cat'], [name])
@@ -66,7 +66,7 @@ def test_voc_annotations(tmp_path, name):
 def test_coco_masks_are_written_below_their_folder(tmp_path, name):
     box = dict(image_id=1, category_id=1, area=4.0, segmentation=[[0, 0, 2, 0, 2, 2]])
     content = dict(images=[dict(id=1, height=4, width=4, file_name=name)], annotations=[box])
-    (tmp_path / 'instances.json').write_text(json.dumps(content))
+    (tmp_path / 'instances.json').write_text(json.dumps(content), encoding='utf-8')
     with pytest.raises(ValueError, match='leads out of the image folder'):
         write_masks_of_split(str(tmp_path / 'instances.json'), str(tmp_path / 'masks'))
     assert sorted(path.name for path in tmp_path.iterdir()) == ['instances.json', 'masks']

@@ -145,7 +145,8 @@ def test_xml_with_entities_is_refused(tmp_path, entities):
     """A billion laughs, and a look at another file."""
     (tmp_path / 'voc.xml').write_text(
         f'<!DOCTYPE annotation [{entities}]>'
-        '<annotation><object><name>&a9;</name></object></annotation>'
+        '<annotation><object><name>&a9;</name></object></annotation>',
+        encoding='utf-8',
     )
     with pytest.raises(ValueError, match=r'voc\.xml: XML with a document type .* is refused'):
         voc(tmp_path / 'voc.xml')

@@ -73,7 +73,7 @@ def test_any_suffix_and_sub_folders(voc_root, write_image, write_voc_xml):
     write_voc_xml(voc_root / 'Annotations/sub/photo.one.xml', ['dog'])
     split = voc_root / 'ImageSets/Segmentation/train.txt'
     for name in ('sub/photo.one', 'sub/photo.one.PNG', '.\\sub\\photo.one'):
-        split.write_text(name)
+        split.write_text(name, encoding='utf-8')
         info = build(voc_root).get_data_info(0)
         assert info['sample_id'] == 'sub/photo.one'
         assert info['img_path'].endswith('sub/photo.one.PNG')
@@ -85,14 +85,14 @@ def test_split_missing(voc_root):
 
 
 def test_split_empty(voc_root):
-    (voc_root / 'empty.txt').write_text('\n \n')
+    (voc_root / 'empty.txt').write_text('\n \n', encoding='utf-8')
     with pytest.raises(ValueError, match=r'split file is empty: .*empty\.txt'):
         build(voc_root, ann_file='empty.txt')
 
 
 def test_image_missing(voc_root):
     split = voc_root / 'ImageSets/Segmentation/train.txt'
-    split.write_text('2007_1\nnope\n2007_2\ngone\n')
+    split.write_text('2007_1\nnope\n2007_2\ngone\n', encoding='utf-8')
     with pytest.raises(
         FileNotFoundError, match=r"train\.txt: 'nope' is not in .*'gone' is not in "
     ):

@@ -22,7 +22,7 @@ def tear(path):
 def test_pointer_decides(tmp_path):
     first = save(tmp_path / 'epoch_1.pth', age=5)
     save(tmp_path / 'epoch_2.pth')
-    (tmp_path / POINTER).write_text('/moved/away/epoch_1.pth')
+    (tmp_path / POINTER).write_text('/moved/away/epoch_1.pth', encoding='utf-8')
     assert latest_checkpoint(tmp_path) == first
 
 
@@ -32,14 +32,14 @@ def test_without_a_good_pointer_the_newest_is_taken(tmp_path, pointer):
     newest = save(tmp_path / 'interrupted.pth')
     save(tmp_path / 'epoch_9.pth', age=9)
     if pointer is not None:
-        (tmp_path / POINTER).write_text(pointer)
+        (tmp_path / POINTER).write_text(pointer, encoding='utf-8')
     assert latest_checkpoint(tmp_path) == newest
 
 
 def test_torn_checkpoint_is_passed_over(tmp_path):
     before = save(tmp_path / 'epoch_1.pth', age=5)
     tear(save(tmp_path / 'epoch_2.pth'))
-    (tmp_path / POINTER).write_text('epoch_2.pth')
+    (tmp_path / POINTER).write_text('epoch_2.pth', encoding='utf-8')
     assert latest_checkpoint(tmp_path) == before
 
 
@@ -66,7 +66,7 @@ def test_backend_replaces_files_only_by_complete_ones(tmp_path, monkeypatch):
     path = tmp_path / 'folder' / 'file'
     backend.put(b'old', path)
     backend.put_text('older', path)
-    assert path.read_text() == 'older'
+    assert path.read_text(encoding='utf-8') == 'older'
 
     def fail(descriptor):
         raise OSError(28, os.strerror(28))
@@ -74,5 +74,5 @@ def test_backend_replaces_files_only_by_complete_ones(tmp_path, monkeypatch):
     monkeypatch.setattr(os, 'fsync', fail)
     with pytest.raises(OSError, match=rf"No space left on device: '{path}'"):
         backend.put(b'new', path)
-    assert path.read_text() == 'older'
+    assert path.read_text(encoding='utf-8') == 'older'
     assert [p.name for p in path.parent.iterdir()] == ['file']

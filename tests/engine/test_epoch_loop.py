@@ -151,7 +151,7 @@ def test_left_after_an_iteration(uninterrupted, tmp_path, iteration):
     with pytest.raises(WeakTrInterrupted, match=r'saved .*interrupted\.pth \(epoch \d, iter'):
         train(tmp_path, hooks=[SignalAt('train', iteration)], **options)
     assert (tmp_path / INTERRUPTED).is_file()
-    assert (tmp_path / 'last_checkpoint').read_text() == str(tmp_path / INTERRUPTED)
+    assert (tmp_path / 'last_checkpoint').read_text(encoding='utf-8') == str(tmp_path / INTERRUPTED)
     assert train(tmp_path, resume=True, **options) == expected
     assert not (tmp_path / INTERRUPTED).exists()
 

@@ -36,7 +36,7 @@ def data(tmp_path):
         pixels[..., index % 2] += 200
         Image.fromarray(pixels).save(tmp_path / f'data/images/{index}.png')
         rows.append(f'{index}.png,{("red", "green")[index % 2]}')
-    (tmp_path / 'data/labels.csv').write_text('\n'.join(rows))
+    (tmp_path / 'data/labels.csv').write_text('\n'.join(rows), encoding='utf-8')
     return tmp_path / 'data'
 
 

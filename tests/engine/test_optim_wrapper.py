@@ -31,7 +31,7 @@ def without_gpu(monkeypatch):
 )
 def test_flags_of_the_processor(tmp_path, flags, expected):
     path = tmp_path / 'cpuinfo'
-    path.write_text(f'processor : 0\nflags : {flags}\n')
+    path.write_text(f'processor : 0\nflags : {flags}\n', encoding='utf-8')
     assert cpu_has_bfloat16(path) is expected
     assert cpu_has_bfloat16(tmp_path / 'absent') is False
 

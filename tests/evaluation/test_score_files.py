@@ -22,7 +22,7 @@ def test_undefined_numbers_become_null(tmp_path):
 @pytest.mark.parametrize('text', ['{"a": ', '[1]'])
 def test_torn_or_foreign_file(tmp_path, text):
     path = tmp_path / 'scores.json'
-    path.write_text(text)
+    path.write_text(text, encoding='utf-8')
     with pytest.raises(ValueError, match=r'scores\.json: expected scores as'):
         read_scores(path)
 

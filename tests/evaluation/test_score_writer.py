@@ -42,7 +42,7 @@ def write(folder, samples, examples=2):
 
 def test_scores_equal_those_of_the_summed_confusion(tmp_path):
     samples = make_samples()
-    scores = json.loads(write(tmp_path, samples).read_text())
+    scores = json.loads(write(tmp_path, samples).read_text(encoding='utf-8'))
     arrays = [
         [sample[key]['data'][0].numpy().astype(np.uint8) for key in ('gt_sem_seg', 'pred_sem_seg')]
         for sample in samples
@@ -68,4 +68,4 @@ def test_images_without_masks_give_no_file(tmp_path):
 
 def test_some_images_with_masks(tmp_path):
     samples = make_samples(4) + make_samples(2, masks=False)
-    assert json.loads(write(tmp_path, samples).read_text())['images'] == 4
+    assert json.loads(write(tmp_path, samples).read_text(encoding='utf-8'))['images'] == 4

@@ -36,11 +36,11 @@ def published_config(meta: Mapping, folder: Path) -> Config:
     if not root.exists():
         shutil.copytree(CONFIGS, root)
         data = root / '_base_/datasets/voc12_retrain.py'
-        text = data.read_text()
+        text = data.read_text(encoding='utf-8')
         for name, value in dict(short_side=meta['im_size'], tta_ratios=meta['ratios']).items():
             text, replaced = re.subn(rf'(?m)^{name} = .*$', f'{name} = {value}', text)
             assert replaced == 1, f'{data} has no {name}'
-        data.write_text(text)
+        data.write_text(text, encoding='utf-8')
     configs = [Config.fromfile(root / leaf) for leaf in LEAVES[meta['kind']]]
     (cfg,) = [cfg for cfg in configs if cfg.data_preprocessor.mean == meta['mean']]
     assert cfg.data_preprocessor.std == meta['std']

@@ -32,7 +32,7 @@ ROWS = {  # dimension of the classes in the authors' parameters
 @pytest.fixture(scope='module')
 def layouts(golden_file) -> dict[str, dict[str, list[int]]]:
     """Shapes by name of every published checkpoint, with COCO's added to VOC's."""
-    published = json.loads(golden_file.read_text())
+    published = json.loads(golden_file.read_text(encoding='utf-8'))
     assert published
     for name in [name for name in published if name.endswith('_voc')]:
         published.setdefault(name[:-3] + 'coco', with_coco_classes(published[name]))

@@ -60,8 +60,8 @@ def cfg(tmp_path, monkeypatch):
         pixels = np.random.default_rng(index).integers(0, 256, (64, 64, 3), dtype=np.uint8)
         Image.fromarray(pixels).save(data / f'images/{index}.jpg')
         rows.append(f'{index}.jpg,{("cat", "dog")[index % 2]}')
-    (data / 'labels.csv').write_text('\n'.join(rows))
-    (tmp_path / 'toy_parts.py').write_text(OUTSIDE)
+    (data / 'labels.csv').write_text('\n'.join(rows), encoding='utf-8')
+    (tmp_path / 'toy_parts.py').write_text(OUTSIDE, encoding='utf-8')
     monkeypatch.syspath_prepend(tmp_path)
     monkeypatch.setenv('WEAKTR_DATA', str(data))
     options = {
@@ -101,7 +101,7 @@ def test_fusion_and_losses_from_outside_train(cfg, tmp_path):
 
     assert (share - 0.25).abs().min() > 0.01
     (log,) = (tmp_path / 'run').glob('*/vis_data/scalars.json')
-    record = json.loads(log.read_text().splitlines()[0])
+    record = json.loads(log.read_text(encoding='utf-8').splitlines()[0])
     names = {name for name in record if name.startswith('loss')}
     assert names == {'loss', 'loss_coarse', 'loss_fine', 'loss_toy'}
 

@@ -110,7 +110,7 @@ def work(rank: int, processes: int, port: int, folder: Path) -> None:
         retrain=train(stage_configs.retraining_config(cfg), folder / 'curve_retrain'),
     )
     if is_main_process():
-        (folder / 'losses.json').write_text(json.dumps(curves))
+        (folder / 'losses.json').write_text(json.dumps(curves), encoding='utf-8')
 
 
 def free_port() -> int:

@@ -169,12 +169,14 @@ def test_the_checker_of_data_builds_the_stages_too(tiny, tmp_path):
     command = [sys.executable, str(ROOT / 'tools/check_data.py'), str(path), '--quick']
     options = ['--cfg-options', 'optim_wrapper.optimizer.type=Adamw']
     environment = {**os.environ, 'PYTHONPATH': str(ROOT)}
-    done = subprocess.run([*command, *options], capture_output=True, text=True, env=environment)
+    done = subprocess.run(
+        [*command, *options], capture_output=True, encoding='utf-8', env=environment
+    )
     assert done.returncode == 2
     assert '0 errors' in done.stdout
     assert done.stderr.splitlines()[-1].startswith('error: optim_wrapper.optimizer.type: ')
     done = subprocess.run(
-        [*command, '--json', *options], capture_output=True, text=True, env=environment
+        [*command, '--json', *options], capture_output=True, encoding='utf-8', env=environment
     )
     assert [problem['check'] for problem in json.loads(done.stdout)['problems']][-1] == 'config'
 

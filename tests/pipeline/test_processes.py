@@ -37,7 +37,7 @@ def run(tmp_path_factory):
         env=ENVIRONMENT,
         cwd=ROOT,
         capture_output=True,
-        text=True,
+        encoding='utf-8',
     )
     assert done.returncode == 0, done.stderr[-4000:]
     return lambda processes: root / str(processes)
@@ -49,7 +49,7 @@ def masks(folder: Path) -> dict[str, np.ndarray]:
 
 
 def summary(folder: Path) -> dict:
-    return json.loads((folder / 'work/summary.json').read_text())
+    return json.loads((folder / 'work/summary.json').read_text(encoding='utf-8'))
 
 
 @pytest.mark.parametrize('processes', [2, 3])
@@ -71,7 +71,8 @@ def test_pseudo_labels_and_scores_are_the_same(run, processes):
 @pytest.mark.parametrize('stage', ['cam', 'retrain'])
 def test_training_takes_the_same_steps(run, processes, stage):
     one, several = (
-        json.loads((run(count) / 'losses.json').read_text())[stage] for count in (1, processes)
+        json.loads((run(count) / 'losses.json').read_text(encoding='utf-8'))[stage]
+        for count in (1, processes)
     )
     assert several['images'] == one['images'] == [BATCH] * EPOCHS * STEPS
     np.testing.assert_allclose(several['losses'], one['losses'], rtol=LOSS_TOLERANCE)
@@ -100,7 +101,7 @@ class DyingHook(Hook):
 
 def single_stage(folder: Path, demo: Path, hooks: list[dict] = (), epochs: int = 50) -> Path:
     """Writes the config of CAM training alone, for the stock runner."""
-    (folder / 'dying_hook.py').write_text(DYING_HOOK)
+    (folder / 'dying_hook.py').write_text(DYING_HOOK, encoding='utf-8')
     shutil.copytree(demo, folder / 'demo')
     stage = tiny_pipeline(folder, epochs).cam_stage
     stage.custom_imports = dict(imports=['weaktr_mmseg', 'dying_hook'], allow_failed_imports=False)
@@ -109,7 +110,9 @@ def single_stage(folder: Path, demo: Path, hooks: list[dict] = (), epochs: int =
     stage.work_dir = str(folder / 'single')
     stage.pop('launcher', None)
     path = folder / 'single.py'
-    path.write_text('\n'.join(f'{key} = {value!r}' for key, value in stage.to_dict().items()))
+    path.write_text(
+        '\n'.join(f'{key} = {value!r}' for key, value in stage.to_dict().items()), encoding='utf-8'
+    )
     return path
 
 
@@ -124,7 +127,7 @@ def test_a_process_that_dies_ends_the_job(run, tmp_path, how):
     environment['PATH'] = f'{Path(sys.executable).parent}{os.pathsep}{environment["PATH"]}'
     done = subprocess.run(
         [str(ROOT / 'tools/dist_train.sh'), str(config), '2'],
-        env=environment, cwd=ROOT, capture_output=True, text=True, timeout=600,
+        env=environment, cwd=ROOT, capture_output=True, encoding='utf-8', timeout=600,
     )  # fmt: skip
     ended = time.time()
     assert done.returncode != 0
@@ -160,7 +163,7 @@ exit $code
 def test_slurm(run, tmp_path):
     """The script, with a stand-in for ``srun`` that starts two processes on this machine."""
     for name, text in dict(srun=FAKE_SRUN, scontrol='#!/bin/sh\necho 127.0.0.1\n').items():
-        (tmp_path / name).write_text(text)
+        (tmp_path / name).write_text(text, encoding='utf-8')
         (tmp_path / name).chmod(stat.S_IRWXU)
     config = single_stage(tmp_path, run(1) / 'demo', epochs=1)
     path = os.pathsep.join([str(tmp_path), str(Path(sys.executable).parent), os.environ['PATH']])
@@ -168,10 +171,10 @@ def test_slurm(run, tmp_path):
     slurm['PYTHONPATH'] = ENVIRONMENT['PYTHONPATH'] + os.pathsep + str(tmp_path)
     done = subprocess.run(
         [str(ROOT / 'tools/slurm_train.sh'), 'gpu', 'weaktr', str(config)],
-        env={**ENVIRONMENT, **slurm}, cwd=ROOT, capture_output=True, text=True, timeout=600,
+        env={**ENVIRONMENT, **slurm}, cwd=ROOT, capture_output=True, encoding='utf-8', timeout=600,
     )  # fmt: skip
     assert done.returncode == 0, done.stderr[-4000:]
-    arguments = (tmp_path / 'arguments').read_text()
+    arguments = (tmp_path / 'arguments').read_text(encoding='utf-8')
     for argument in ('--partition=gpu', '--job-name=weaktr', '--ntasks=2', '--kill-on-bad-exit=1'):
         assert argument in arguments
     assert '--gres' not in arguments

@@ -81,7 +81,7 @@ def moments(folder: Path) -> dict[str, int]:
 def test_writes_all_files_and_a_record(finished):
     folder, labels = finished
     assert len(contents(folder)) == 3 * TRAIN
-    record = json.loads((folder / 'pseudo_labels.json').read_text())
+    record = json.loads((folder / 'pseudo_labels.json').read_text(encoding='utf-8'))
     assert record['threshold'] == dict(value=labels.threshold, chosen_by='label-free')
     assert record['metrics'] == labels.metrics
     assert record['images'] == TRAIN
@@ -228,7 +228,7 @@ def test_trusted_masks_become_the_labels_of_their_photographs(cfg, checkpoint, f
     changed = [name for name in after if after[name] != before[name]]
     assert changed == [f'masks/{names[3]}.png']
     assert np.array_equal(read_mask(tmp_path / f'out/masks/{names[3]}.png'), corrected)
-    record = json.loads((tmp_path / 'out/pseudo_labels.json').read_text())
+    record = json.loads((tmp_path / 'out/pseudo_labels.json').read_text(encoding='utf-8'))
     assert record['trusted_masks'] == 1
 
 

@@ -38,12 +38,12 @@ class Work:
         ]
         resumable = ResumableStages(Run(Config(), folder), table, resume, accept)
         self.results = [resumable.run(stage) for stage in table]
-        (folder / 'summary.json').write_text('')
+        (folder / 'summary.json').write_text('', encoding='utf-8')
 
     def work(self, stage):
         def work(run, resumes):
             (self.folder / stage).mkdir(exist_ok=True)
-            (self.folder / stage / 'out.txt').write_text('new')
+            (self.folder / stage / 'out.txt').write_text('new', encoding='utf-8')
             self.worked.append((stage, resumes))
             if self.fail == stage:
                 raise RuntimeError('killed')
@@ -102,11 +102,11 @@ def test_change_is_named_and_refused(tmp_path):
 
 def test_accepted_change_starts_the_stage_anew_and_keeps_the_former(tmp_path):
     Work(tmp_path)
-    (tmp_path / 'cam/out.txt').write_text('old')
+    (tmp_path / 'cam/out.txt').write_text('old', encoding='utf-8')
     run = Work(tmp_path, resume=True, accept=True, lr=2)
     assert run.worked == [('cam', False), ('retrain', False)]
-    assert (tmp_path / 'former_run_1/cam/out.txt').read_text() == 'old'
-    assert (tmp_path / 'cam/out.txt').read_text() == 'new'
+    assert (tmp_path / 'former_run_1/cam/out.txt').read_text(encoding='utf-8') == 'old'
+    assert (tmp_path / 'cam/out.txt').read_text(encoding='utf-8') == 'new'
 
 
 def test_stage_after_one_that_ran_anew_starts_anew_without_asking(tmp_path):
@@ -130,11 +130,11 @@ def test_run_without_anything_to_lose_starts_over(tmp_path):
 def test_finished_run_is_moved_aside_whole(tmp_path):
     for number in (1, 2):
         Work(tmp_path)
-        (tmp_path / 'cam/out.txt').write_text(f'run {number}')
+        (tmp_path / 'cam/out.txt').write_text(f'run {number}', encoding='utf-8')
     Work(tmp_path)
     for number in (1, 2):
         former = tmp_path / f'former_run_{number}'
-        assert (former / 'cam/out.txt').read_text() == f'run {number}'
+        assert (former / 'cam/out.txt').read_text(encoding='utf-8') == f'run {number}'
         names = {path.name for path in former.iterdir()}
         assert names == {'cam', 'retrain', 'state.json', 'summary.json'}
 
@@ -143,7 +143,7 @@ def test_finished_run_is_moved_aside_whole(tmp_path):
 def test_files_of_unknown_origin_are_not_resumed(tmp_path, finished):
     (tmp_path / 'cam').mkdir()
     if finished:
-        (tmp_path / 'summary.json').write_text('')
+        (tmp_path / 'summary.json').write_text('', encoding='utf-8')
     with pytest.raises(WeakTrInputError, match=r'holds cam but no state\.json'):
         Work(tmp_path, resume=True)
 
@@ -161,9 +161,9 @@ def test_checkpoints_of_a_forgotten_stage_are_moved_aside(tmp_path):
 def test_temporary_files_of_a_killed_run_are_removed(tmp_path):
     interrupt(tmp_path, 'cam')
     torn = tmp_path / 'cam' / '.epoch_1.pth.k3_x9abc.pth'
-    torn.write_text('')
+    torn.write_text('', encoding='utf-8')
     hidden = tmp_path / 'cam' / '.own'
-    hidden.write_text('')
+    hidden.write_text('', encoding='utf-8')
     Work(tmp_path, resume=True)
     assert not torn.exists()
     assert hidden.exists()
@@ -181,10 +181,15 @@ def test_finished_run_of_an_earlier_version_makes_way(tmp_path):
     Work(tmp_path)
     make_old(tmp_path)
     assert Work(tmp_path).worked == [('cam', False), ('retrain', False)]
-    assert json.loads((tmp_path / 'former_run_1/state.json').read_text())['version'] == 1
+    assert (
+        json.loads((tmp_path / 'former_run_1/state.json').read_text(encoding='utf-8'))['version']
+        == 1
+    )
 
 
 def make_old(folder):
     """Gives the state the version that it had when ``batch_size`` meant that of all processes."""
     path = folder / 'state.json'
-    path.write_text(json.dumps(dict(json.loads(path.read_text()), version=1)))
+    path.write_text(
+        json.dumps(dict(json.loads(path.read_text(encoding='utf-8')), version=1)), encoding='utf-8'
+    )

@@ -70,12 +70,12 @@ def test_folder_without_state(tmp_path):
 
 @pytest.mark.parametrize('content', ['', '[]', '{}', '{"version": 2, "stages": {"cam": 3}}'])
 def test_damaged_state_is_refused(tmp_path, content):
-    (tmp_path / STATE_FILE).write_text(content)
+    (tmp_path / STATE_FILE).write_text(content, encoding='utf-8')
     with pytest.raises(WeakTrInputError, match=r'state\.json: expected the state of a run'):
         RunState.load(tmp_path)
 
 
 def test_other_version_is_refused(tmp_path):
-    (tmp_path / STATE_FILE).write_text(json.dumps(dict(version=99, stages={})))
+    (tmp_path / STATE_FILE).write_text(json.dumps(dict(version=99, stages={})), encoding='utf-8')
     with pytest.raises(WeakTrInputError, match='version 2, got version 99: .*choose another'):
         RunState.load(tmp_path)

@@ -84,7 +84,7 @@ def test_work_dir_outside_the_current_folder(tiny_config, tmp_path, monkeypatch)
 
 def test_summary_has_every_score(finished):
     work_dir, returned = finished
-    summary = json.loads((work_dir / 'summary.json').read_text())
+    summary = json.loads((work_dir / 'summary.json').read_text(encoding='utf-8'))
 
     assert summary == json.loads(json.dumps(returned))
     assert set(summary['metrics']) == METRICS
@@ -104,7 +104,11 @@ def test_summary_has_every_score(finished):
 
 def test_files_of_the_pseudo_label_stage(finished):
     work_dir, _ = finished
-    names = (work_dir.parent / 'demo/ImageSets/Segmentation/train.txt').read_text().split()
+    names = (
+        (work_dir.parent / 'demo/ImageSets/Segmentation/train.txt')
+        .read_text(encoding='utf-8')
+        .split()
+    )
     assert len(names) == TRAIN
     for name in names:
         cams = read_cams(work_dir / f'pseudo_labels/cams/{name}.npz')
@@ -167,9 +171,10 @@ def test_label_outside_the_classes_is_refused_before_training(tiny_config, finis
     labels = tmp_path / 'Annotations'
     labels.mkdir()
     for name in (finished[0].parent / 'demo/Annotations').iterdir():
-        labels.joinpath(name.name).write_text(name.read_text())
+        labels.joinpath(name.name).write_text(name.read_text(encoding='utf-8'), encoding='utf-8')
     labels.joinpath('train_00003.xml').write_text(
-        '<annotation><object><name>unicorn</name></object></annotation>'
+        '<annotation><object><name>unicorn</name></object></annotation>',
+        encoding='utf-8',
     )
     cfg.cam_stage.train_dataloader.dataset.labels.path = str(labels)
     with pytest.raises(WeakTrInputError, match=r'(?s)train_00003\.xml.*unicorn.*class list'):
@@ -181,7 +186,7 @@ def test_empty_split_is_refused_before_training(tiny_config, finished, tmp_path)
     cfg = Config(tiny_config.to_dict(), filename=tiny_config.filename)
     cfg.work_dir = str(tmp_path / 'work')
     split = tmp_path / 'empty.txt'
-    split.write_text('')
+    split.write_text('', encoding='utf-8')
     cfg.train_dataloader.dataset.ann_file = str(split)
     with pytest.raises(WeakTrInputError, match=r'^split: split file is empty: \S+empty\.txt$'):
         WeakTrRunner.from_cfg(cfg).train()
@@ -204,7 +209,7 @@ def test_tools_name_a_missing_config_in_one_line():
     result = subprocess.run(
         [sys.executable, str(ROOT / 'tools/train.py'), 'configs/absent.py'],
         capture_output=True,
-        text=True,
+        encoding='utf-8',
         cwd=ROOT,
     )
     assert result.returncode == 2

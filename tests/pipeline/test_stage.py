@@ -63,7 +63,8 @@ def config(tmp_path, monkeypatch) -> Path:
     leaf.write_text(
         f"_base_ = '{ROOT / 'configs/weaktr_demo.py'}'\n"
         "custom_imports = dict(imports=['weaktr_mmseg', 'toy_stage'])\n"
-        "pipeline = dict(stages=['cam', 'pseudo_labels', 'census'], check_pixels=False)\n"
+        "pipeline = dict(stages=['cam', 'pseudo_labels', 'census'], check_pixels=False)\n",
+        encoding='utf-8',
     )
     return leaf
 
@@ -81,13 +82,13 @@ def test_a_stage_added_from_outside_runs_resumes_and_is_reported(config, tmp_pat
     assert list(summary['stages']) == ['cam', 'pseudo_labels', 'census']
     assert summary['metrics']['census_masks'] == TRAIN
     assert not (tmp_path / 'work/retrain').exists()
-    assert 'Census of the masks' in write_report(tmp_path / 'work').read_text()
+    assert 'Census of the masks' in write_report(tmp_path / 'work').read_text(encoding='utf-8')
 
     cfg.resume = True
     again = WeakTrRunner.from_cfg(copy.deepcopy(cfg)).train()
     assert again['stages'] == summary['stages']  # nothing ran: the seconds are the same
     (tmp_path / 'work/census/masks.txt').unlink()
     WeakTrRunner.from_cfg(copy.deepcopy(cfg)).train()
-    state = json.loads((tmp_path / 'work/state.json').read_text())['stages']
+    state = json.loads((tmp_path / 'work/state.json').read_text(encoding='utf-8'))['stages']
     assert state['census']['results']['resumed'] is True
     assert (tmp_path / 'work/census/masks.txt').is_file()

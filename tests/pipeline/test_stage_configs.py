@@ -46,9 +46,11 @@ TRANSFORMS = "dict(type='Load'), [dict(type='LoadPseudoLabel', folder='unset')]"
 @pytest.fixture
 def cfg(tmp_path):
     """A pipeline that names the file of its CAM stage."""
-    (tmp_path / 'cam.py').write_text(TRAINING.format(transforms='', model='CAM'))
+    (tmp_path / 'cam.py').write_text(TRAINING.format(transforms='', model='CAM'), encoding='utf-8')
     leaf = tmp_path / 'pipeline.py'
-    leaf.write_text(TRAINING.format(transforms=TRANSFORMS, model='Segmentor') + PIPELINE)
+    leaf.write_text(
+        TRAINING.format(transforms=TRANSFORMS, model='Segmentor') + PIPELINE, encoding='utf-8'
+    )
     return Config.fromfile(leaf)
 
 

@@ -90,12 +90,12 @@ def test_a_change_concerns_the_stages_that_depend_on_it(cfg, inputs, option, val
 def test_other_labels_and_samples_are_noticed(cfg, inputs):
     root = Path(cfg.cam_stage.train_dataloader.dataset.data_root)
     split = root / 'ImageSets/Segmentation/train.txt'
-    before = split.read_text()
+    before = split.read_text(encoding='utf-8')
     try:
-        split.write_text('\n'.join(before.split()[:3]) + '\n')
+        split.write_text('\n'.join(before.split()[:3]) + '\n', encoding='utf-8')
         now = inputs_of(cfg)
     finally:
-        split.write_text(before)
+        split.write_text(before, encoding='utf-8')
     lines = list(differences(inputs['cam'], now['cam']))
     assert 'data.train_dataloader.samples: 4 -> 3' in lines
     assert any(line.startswith('data.train_dataloader.digest') for line in lines)
@@ -105,14 +105,16 @@ def test_other_labels_and_samples_are_noticed(cfg, inputs):
 def test_other_labels_of_the_same_samples_are_noticed(cfg, inputs):
     root = Path(cfg.cam_stage.train_dataloader.dataset.data_root)
     annotation = min((root / 'Annotations').glob('train_*.xml'))
-    before = annotation.read_text()
+    before = annotation.read_text(encoding='utf-8')
     names = re.findall('<name>(.*?)</name>', before)
     other = next(name for name in CLASSES[1:] if name not in names)
     try:
-        annotation.write_text(before.replace(f'<name>{names[0]}</name>', f'<name>{other}</name>'))
+        annotation.write_text(
+            before.replace(f'<name>{names[0]}</name>', f'<name>{other}</name>'), encoding='utf-8'
+        )
         now = inputs_of(cfg)
     finally:
-        annotation.write_text(before)
+        annotation.write_text(before, encoding='utf-8')
     assert [line.split(':')[0] for line in differences(inputs['cam'], now['cam'])] == [
         'data.train_dataloader.digest'
     ]

@@ -64,7 +64,7 @@ def command(stage: tuple[Path, Path], out: Path, *options: str) -> list[str]:
 
 def run(*line: str) -> subprocess.CompletedProcess:
     env = dict(os.environ, PYTHONPATH=str(ROOT), OMP_NUM_THREADS='1')
-    return subprocess.run(line, capture_output=True, text=True, env=env)
+    return subprocess.run(line, capture_output=True, encoding='utf-8', env=env)
 
 
 @pytest.fixture(scope='module')
@@ -122,7 +122,7 @@ def test_without_masks_nothing_is_scored(stage, finished, tmp_path):
     finally:
         masks.with_name('elsewhere').rename(masks)
     assert result.returncode == 0, result.stderr
-    record = json.loads((tmp_path / 'pseudo_labels.json').read_text())
+    record = json.loads((tmp_path / 'pseudo_labels.json').read_text(encoding='utf-8'))
     assert [name for name, value in record['metrics'].items() if value is not None] == ['image_map']
     scored, unscored = contents(finished), contents(tmp_path)
     for name, data in scored.items():
@@ -134,11 +134,15 @@ def test_without_masks_nothing_is_scored(stage, finished, tmp_path):
 @pytest.mark.skipif(not Path('/proc/self/status').exists(), reason='needs the proc file system')
 def test_peak_memory_does_not_grow_with_the_number_of_images(stage, tmp_path):
     """Ten and forty images; the maps of one image take 0.1 MB, of thirty 3 MB."""
-    names = (stage[0].parent / 'demo/ImageSets/Segmentation/train.txt').read_text().split()
+    names = (
+        (stage[0].parent / 'demo/ImageSets/Segmentation/train.txt')
+        .read_text(encoding='utf-8')
+        .split()
+    )
     peaks = []
     for count in (10, TRAIN):
         split = tmp_path / f'{count}.txt'
-        split.write_text('\n'.join(names[:count]))
+        split.write_text('\n'.join(names[:count]), encoding='utf-8')
         line = command(stage, tmp_path / str(count), '--split', str(split))
         result = run(sys.executable, '-c', MEASURED, *line)
         assert result.returncode == 0, result.stderr

@@ -41,5 +41,5 @@ def test_json_is_replaced_whole_or_not_at_all(tmp_path):
     write_json(path, dict(miou=1.5, missing=None))
     with pytest.raises(TypeError, match='not JSON serializable'):
         write_json(path, dict(miou=object()))
-    assert json.loads(path.read_text()) == dict(miou=1.5, missing=None)
+    assert json.loads(path.read_text(encoding='utf-8')) == dict(miou=1.5, missing=None)
     assert list(path.parent.iterdir()) == [path]

@@ -29,7 +29,7 @@ def make_folder(root: Path, labels: list[str]) -> None:
     for index in range(len(labels)):
         Image.fromarray(np.zeros((8, 8, 3), np.uint8)).save(root / f'images/{index}.png')
     rows = [f'{index},{label}' for index, label in enumerate(labels)]
-    (root / 'labels.csv').write_text('\n'.join(['image,labels', *rows]))
+    (root / 'labels.csv').write_text('\n'.join(['image,labels', *rows]), encoding='utf-8')
 
 
 def load(monkeypatch, root: Path, labels: list[str], leaf: str = 'weaktr_custom') -> Config:
@@ -118,7 +118,10 @@ def test_a_stage_alone_gets_its_epochs_from_the_tool(tmp_path, monkeypatch):
     monkeypatch.setenv('WEAKTR_PRETRAINED', str(tmp_path / 'nowhere.pth'))
     command = [sys.executable, ROOT / 'tools/train.py', ROOT / 'configs/weaktr_custom_cam.py']
     result = subprocess.run(
-        [*command, '--work-dir', tmp_path / 'out'], capture_output=True, text=True, check=False
+        [*command, '--work-dir', tmp_path / 'out'],
+        capture_output=True,
+        encoding='utf-8',
+        check=False,
     )
     assert result.returncode == 2, result.stderr
     assert 'nowhere.pth' in result.stderr

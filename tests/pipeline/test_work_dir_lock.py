@@ -17,7 +17,7 @@ HERE = socket.gethostname()
 
 def write_lock(folder, **changes):
     holder = dict(host=HERE, pid=os.getpid(), started=_start_time(os.getpid()), since='then')
-    (folder / LOCK_FILE).write_text(json.dumps({**holder, **changes}))
+    (folder / LOCK_FILE).write_text(json.dumps({**holder, **changes}), encoding='utf-8')
 
 
 def ended_process() -> int:
@@ -28,7 +28,7 @@ def ended_process() -> int:
 
 def test_lock_names_its_holder_and_is_removed(tmp_path):
     with WorkDirLock(tmp_path / 'new'):
-        holder = json.loads((tmp_path / 'new' / LOCK_FILE).read_text())
+        holder = json.loads((tmp_path / 'new' / LOCK_FILE).read_text(encoding='utf-8'))
         assert (holder['host'], holder['pid']) == (HERE, os.getpid())
     assert list((tmp_path / 'new').iterdir()) == []
 
@@ -41,17 +41,17 @@ def test_lock_is_removed_after_an_error(tmp_path):
 
 def test_living_holder_is_respected(tmp_path):
     with WorkDirLock(tmp_path):
-        before = (tmp_path / LOCK_FILE).read_text()
+        before = (tmp_path / LOCK_FILE).read_text(encoding='utf-8')
         message = rf'run\.lock: in use by process {os.getpid()} on {HERE} since .*--work-dir'
         with pytest.raises(WeakTrInputError, match=message):
             WorkDirLock(tmp_path).__enter__()
-        assert (tmp_path / LOCK_FILE).read_text() == before
+        assert (tmp_path / LOCK_FILE).read_text(encoding='utf-8') == before
 
 
 def test_lock_of_a_dead_process_is_taken_over(tmp_path):
     write_lock(tmp_path, pid=ended_process())
     with WorkDirLock(tmp_path):
-        assert json.loads((tmp_path / LOCK_FILE).read_text())['pid'] == os.getpid()
+        assert json.loads((tmp_path / LOCK_FILE).read_text(encoding='utf-8'))['pid'] == os.getpid()
 
 
 @pytest.mark.skipif(_start_time(os.getpid()) is None, reason='needs /proc')
@@ -82,10 +82,10 @@ def test_other_host_is_respected_for_ever(tmp_path):
 
 @pytest.mark.parametrize('content', ['', '[]', '{"host": "here"}', 'no JSON'])
 def test_foreign_file_is_refused(tmp_path, content):
-    (tmp_path / LOCK_FILE).write_text(content)
+    (tmp_path / LOCK_FILE).write_text(content, encoding='utf-8')
     with pytest.raises(WeakTrInputError, match=r'run\.lock: expected a lock of this project'):
         WorkDirLock(tmp_path).__enter__()
-    assert (tmp_path / LOCK_FILE).read_text() == content
+    assert (tmp_path / LOCK_FILE).read_text(encoding='utf-8') == content
 
 
 def test_one_of_many_takes_over_a_stale_lock(tmp_path):

@@ -12,7 +12,7 @@ def count(run: Run, resumes: bool) -> dict[str, Any]:
     folder = run.work_dir / 'census'
     folder.mkdir(exist_ok=True)
     masks = sorted((run.work_dir / 'pseudo_labels/masks').glob('*.png'))
-    (folder / 'masks.txt').write_text('\n'.join(path.name for path in masks))
+    (folder / 'masks.txt').write_text('\n'.join(path.name for path in masks), encoding='utf-8')
     return dict(metrics=dict(census_masks=len(masks)), resumed=resumes)
 
 

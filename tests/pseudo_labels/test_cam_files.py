@@ -86,7 +86,7 @@ def _save_objects(path):
 @pytest.mark.parametrize(
     'write',
     [
-        lambda path: path.write_text('not an archive'),
+        lambda path: path.write_text('not an archive', encoding='utf-8'),
         lambda path: path.write_bytes(pickle.dumps(_Harmful())),
         lambda path: np.save(path.open('wb'), np.zeros(3)),
         lambda path: np.savez(path, other=np.zeros(3)),

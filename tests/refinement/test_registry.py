@@ -49,13 +49,13 @@ test_dataloader = dict(dataset=dict(
 
 @pytest.mark.parametrize('strict', [False, True])
 def test_a_refiner_from_outside_labels_images(tiny_cam, tmp_path, monkeypatch, strict):
-    (tmp_path / 'toy_refiner.py').write_text(TOY)
+    (tmp_path / 'toy_refiner.py').write_text(TOY, encoding='utf-8')
     monkeypatch.syspath_prepend(str(tmp_path))
     monkeypatch.delitem(sys.modules, 'toy_refiner', raising=False)
     config = CONFIG.format(base=tiny_cam.config, root=tmp_path / 'demo', strict=strict)
     if 'ToyLeftHalf' in build_refiner.__globals__['REFINERS'].module_dict:
         config = config.replace("['toy_refiner']", '[]')  # a name is registered once a process
-    (tmp_path / 'toy.py').write_text(config)
+    (tmp_path / 'toy.py').write_text(config, encoding='utf-8')
 
     cfg = standalone_config(read_config(tmp_path / 'toy.py'), tmp_path / 'out')
     generate_pseudo_labels(cfg, str(tiny_cam.checkpoint), tmp_path / 'out')

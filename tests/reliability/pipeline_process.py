@@ -141,7 +141,7 @@ def _run(cfg: dict, filename: str, stop: Stop | None, log: str) -> None:
     except WeakTrInputError as error:
         print(f'error: {error}', file=sys.stderr)
         sys.exit(2)
-    Path(log).with_suffix('.events').write_text(json.dumps(events.seen))
+    Path(log).with_suffix('.events').write_text(json.dumps(events.seen), encoding='utf-8')
 
 
 # mmengine formats each config it writes with yapf and collects garbage for each data set: most of
@@ -188,18 +188,18 @@ class Pipeline:
     @property
     def output(self) -> str:
         """What the last process printed."""
-        return self.log.read_text()
+        return self.log.read_text(encoding='utf-8')
 
     @property
     def events(self) -> list[str]:
         """The events of the last process that came to its end."""
-        return json.loads(self.log.with_suffix('.events').read_text())
+        return json.loads(self.log.with_suffix('.events').read_text(encoding='utf-8'))
 
     def results(self) -> dict:
         """All that must not depend on interruptions, comparable with ``==``."""
         labels = self.work_dir / 'pseudo_labels'
-        summary = json.loads((self.work_dir / 'summary.json').read_text())
-        state = json.loads((self.work_dir / 'state.json').read_text())['stages']
+        summary = json.loads((self.work_dir / 'summary.json').read_text(encoding='utf-8'))
+        state = json.loads((self.work_dir / 'state.json').read_text(encoding='utf-8'))['stages']
         cams = {path.name: read_cams(path) for path in (labels / 'cams').iterdir()}
         return dict(
             metrics=summary['metrics'],

@@ -35,7 +35,7 @@ SUMMARY = dict(
 @pytest.fixture
 def bare_run(tmp_path):
     """A run that left a summary alone."""
-    (tmp_path / 'summary.json').write_text(json.dumps(SUMMARY))
+    (tmp_path / 'summary.json').write_text(json.dumps(SUMMARY), encoding='utf-8')
     return tmp_path
 
 
@@ -43,14 +43,16 @@ def bare_run(tmp_path):
 def run(bare_run):
     """A run with everything that a report shows."""
     folder = bare_run
-    (folder / 'weaktr_demo.py').write_text('randomness = dict(seed=7)\n')
+    (folder / 'weaktr_demo.py').write_text('randomness = dict(seed=7)\n', encoding='utf-8')
     for stage in ('cam', 'retrain'):
         logs = folder / stage / 'start' / 'vis_data'
         logs.mkdir(parents=True)
         lines = [dict(loss=2.0 - i, loss_cls=1.0, iter=i, step=i, epoch=1) for i in range(2)]
         lines.append({'cam/image_map': 90.0, 'mIoU': 50.0, 'step': 1})
         torn = '{"loss": 1.'
-        (logs / 'scalars.json').write_text('\n'.join([*map(json.dumps, lines), torn]))
+        (logs / 'scalars.json').write_text(
+            '\n'.join([*map(json.dumps, lines), torn]), encoding='utf-8'
+        )
     rng = np.random.default_rng(0)
     truth = rng.integers(0, 3, (9, 9)).astype(np.uint8)
     sweep = ThresholdSweep(3, np.arange(100) / 100)
@@ -75,7 +77,7 @@ def run(bare_run):
 
 
 def test_report_has_every_section_and_needs_no_other_file(run):
-    html = write_report(run).read_text()
+    html = write_report(run).read_text(encoding='utf-8')
     assert 'Not available' not in html
     assert 'seed 7' in html
     assert html.count('<img src="data:image/') == 3 + 3 + 2  # best, worst, pseudo label
@@ -92,13 +94,13 @@ def test_what_a_later_start_repeats_replaces_the_earlier(run):
     logs = run / 'cam/tstart_2/vis_data'
     logs.mkdir(parents=True)
     later = dict(loss=0.25, loss_cls=0.5, iter=1, step=1, epoch=1)
-    (logs / 'scalars.json').write_text(json.dumps(later))
+    (logs / 'scalars.json').write_text(json.dumps(later), encoding='utf-8')
     losses = {line['iter']: line['loss'] for line in read_run(run).logs['cam'] if 'iter' in line}
     assert losses == {0: 2.0, 1: 0.25}
 
 
 def test_label_free_and_oracle_are_marked(run):
-    html = write_report(run).read_text()
+    html = write_report(run).read_text(encoding='utf-8')
     rows = {
         key: row
         for row in re.findall(r'<tr>.*?</tr>', html)
@@ -110,16 +112,16 @@ def test_label_free_and_oracle_are_marked(run):
 
 
 def test_run_without_masks_says_what_is_missing(bare_run, tmp_path):
-    html = write_report(bare_run, tmp_path / 'sub/page.html').read_text()
+    html = write_report(bare_run, tmp_path / 'sub/page.html').read_text(encoding='utf-8')
     assert html.count('Not available') == 10
     assert 'it needs masks' in html
 
 
 def test_damaged_and_foreign_folders(run, tmp_path):
-    (run / 'retrain/scores_val.json').write_text('{')
+    (run / 'retrain/scores_val.json').write_text('{', encoding='utf-8')
     with pytest.raises(WeakTrInputError, match=r'scores_val\.json: expected scores as JSON'):
         write_report(run)
-    (run / 'summary.json').write_text('{}')
+    (run / 'summary.json').write_text('{}', encoding='utf-8')
     (run / 'retrain/scores_val.json').unlink()
     with pytest.raises(WeakTrInputError, match=r"summary\.json: expected the key 'metrics'"):
         write_report(run)
@@ -144,6 +146,6 @@ def test_a_fault_at_the_end_of_a_run_is_a_warning(bare_run, monkeypatch):
     monkeypatch.setattr(page, 'print_log', lambda message, **_: lines.append(message))
     write_report_or_warn(bare_run)
     assert lines == [f'Report: {bare_run / "report.html"}']
-    (bare_run / 'summary.json').write_text('{')
+    (bare_run / 'summary.json').write_text('{', encoding='utf-8')
     write_report_or_warn(bare_run)
     assert lines[1].startswith('No report.html: WeakTrInputError: ')

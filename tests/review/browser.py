@@ -106,7 +106,7 @@ class Browser:
 @contextmanager
 def started_browser(folder: Path) -> Iterator[Browser]:
     """A browser that saves what it downloads in a folder."""
-    driver = subprocess.Popen([CHROMEDRIVER, '--port=0'], stdout=subprocess.PIPE, text=True)
+    driver = subprocess.Popen([CHROMEDRIVER, '--port=0'], stdout=subprocess.PIPE, encoding='utf-8')
     try:
         for line in driver.stdout:
             if port := re.search(r'started successfully on port (\d+)', line):

@@ -49,10 +49,12 @@ def make_run(folder: Path, count: int) -> Path:
     (data / 'labels.csv').write_text('\n'.join(rows), encoding='utf-8')
     (data / 'classes.txt').write_text('\n'.join(CLASSES), encoding='utf-8')
     (data / 'splits').mkdir()
-    (data / 'splits/train.txt').write_text('\n'.join(row.split(',')[0] for row in rows[1:]))
-    (run / 'config.py').write_text(CONFIG.format(root=str(data), palette=PALETTE))
+    (data / 'splits/train.txt').write_text(
+        '\n'.join(row.split(',')[0] for row in rows[1:]), encoding='utf-8'
+    )
+    (run / 'config.py').write_text(CONFIG.format(root=str(data), palette=PALETTE), encoding='utf-8')
     summary = dict(threshold=dict(value=0.4, chosen_by='label-free'))
-    (run / 'pseudo_labels/pseudo_labels.json').write_text(json.dumps(summary))
+    (run / 'pseudo_labels/pseudo_labels.json').write_text(json.dumps(summary), encoding='utf-8')
     return run
 
 

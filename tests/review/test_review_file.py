@@ -67,3 +67,17 @@ def test_dots_in_names_are_no_suffixes():
         'a/photo.1': Tick('drop'),
         'b.2': Tick('trust'),
     }
+
+
+def test_what_follows_a_dot_is_a_suffix_only_of_images():
+    tick = {'a.jpg': Tick('drop')}
+    assert match_ticks(['a.b', 'a.c'], tick) == {}
+    assert match_ticks(['a', 'a.b'], tick) == {'a': Tick('drop')}
+
+
+def test_ticks_never_decide_in_silence():
+    ticks = {'a': Tick('drop'), 'a.jpg': Tick('trust')}
+    with pytest.raises(WeakTrInputError, match=r"'a' and 'a\.jpg' are one photograph"):
+        match_ticks(['a.jpg'], ticks)
+    with pytest.raises(WeakTrInputError, match=r"'a' could mean 'a\.jpg' and 'a\.png'"):
+        match_ticks(['a.jpg', 'a.png'], {'a': Tick('drop')})

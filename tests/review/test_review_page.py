@@ -100,7 +100,7 @@ def test_folders_that_are_no_runs(labelled_run, tmp_path):
     (run / 'pseudo_labels/masks').mkdir()
     with pytest.raises(WeakTrInputError, match='no mask of the 150 training photographs'):
         write_review(run)
-    (run / 'config.py').write_text('model = dict()')
+    (run / 'config.py').write_text('model = dict()', encoding='utf-8')
     with pytest.raises(WeakTrInputError, match=r'config of a pipeline \(cam_stage\)'):
         write_review(run)
 

@@ -37,7 +37,7 @@ except SystemExit as end:
 
 def probe(tool: Path, *arguments: str) -> tuple[str, str]:
     command = [sys.executable, '-c', PROBE, str(tool), *arguments]
-    result = subprocess.run(command, capture_output=True, text=True, timeout=60)
+    result = subprocess.run(command, capture_output=True, encoding='utf-8', timeout=60)
     return result.stdout, result.stderr.strip().splitlines()[-1]
 
 

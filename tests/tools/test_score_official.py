@@ -55,12 +55,13 @@ def write_voc(root: Path) -> None:
             Image.fromarray(image).save(root / folder / f'{name}.{suffix}')
         (root / 'Annotations').mkdir(exist_ok=True)
         (root / f'Annotations/{name}.xml').write_text(
-            '<annotation><object><name>cat</name></object></annotation>'
+            '<annotation><object><name>cat</name></object></annotation>',
+            encoding='utf-8',
         )
     lists = root / 'ImageSets/Segmentation'
     lists.mkdir(parents=True)
     for split in ('train', 'trainaug', 'val'):
-        (lists / f'{split}.txt').write_text('2007_1\n2007_2\n')
+        (lists / f'{split}.txt').write_text('2007_1\n2007_2\n', encoding='utf-8')
 
 
 def write_official(config: Path, path: Path) -> None:
@@ -78,11 +79,11 @@ def test_from_official_checkpoints_to_the_table(tmp_path):
         shutil.copytree(ROOT / folder, tmp_path / folder)
     for name, changes in SMALLER.items():
         path = tmp_path / 'configs' / name
-        text = path.read_text()
+        text = path.read_text(encoding='utf-8')
         for pattern, value in changes:
             text, count = re.subn(pattern, value, text)
             assert count, f'{name} has no {pattern}'
-        path.write_text(text)
+        path.write_text(text, encoding='utf-8')
     write_voc(tmp_path / 'data/VOCdevkit/VOC2012')
     configs = tmp_path / 'configs'
     write_official(configs / 'weaktr_voc_cam.py', tmp_path / 'cam_official.pth')
@@ -93,7 +94,7 @@ def test_from_official_checkpoints_to_the_table(tmp_path):
         cwd=tmp_path,
         env={**os.environ, 'PYTHONPATH': str(ROOT)},
         capture_output=True,
-        text=True,
+        encoding='utf-8',
     )
 
     assert done.returncode == 0, done.stderr[-2000:]
@@ -110,7 +111,9 @@ def test_from_official_checkpoints_to_the_table(tmp_path):
 
 def test_unknown_encoder_is_named():
     done = subprocess.run(
-        [ROOT / 'tools/score_official.sh', 'a', 'b', 'c', 'resnet'], capture_output=True, text=True
+        [ROOT / 'tools/score_official.sh', 'a', 'b', 'c', 'resnet'],
+        capture_output=True,
+        encoding='utf-8',
     )
     assert done.returncode == 2
     assert 'expected deit-s, vit-s, dinov2-s or eva02-s, got resnet' in done.stderr

@@ -91,7 +91,7 @@ def test_a_tool_runs_with_its_neighbours(tmp_path):
     """tools/train.py imports mmseg_tool from its own folder."""
     result = subprocess.run(
         [sys.executable, '-m', 'weaktr_mmseg', 'train', 'absent.py'],
-        cwd=tmp_path, capture_output=True, text=True,
+        cwd=tmp_path, capture_output=True, encoding='utf-8',
     )  # fmt: skip
     assert result.returncode == 2
     assert result.stderr.endswith('error: config file absent.py does not exist\n')

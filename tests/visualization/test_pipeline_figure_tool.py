@@ -24,7 +24,7 @@ work_dir = 'out'
 )
 def test_what_is_wrong_is_one_line(tmp_path, monkeypatch, capsys, configs, options, message):
     for index in range(configs):
-        (tmp_path / f'{index}.py').write_text(PIPELINE)
+        (tmp_path / f'{index}.py').write_text(PIPELINE, encoding='utf-8')
     monkeypatch.setattr(sys, 'argv', ['tool', str(tmp_path), str(tmp_path / 'a.png'), *options])
     with pytest.raises(SystemExit) as exit_:
         runpy.run_path(str(TOOL), run_name='__main__')

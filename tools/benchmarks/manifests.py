@@ -213,7 +213,7 @@ def run_case(name: str) -> dict:
     with tempfile.TemporaryDirectory() as folder:
         config = dict(CASES[name](Path(folder)), data_root=folder)
         command = [sys.executable, __file__, '--measure', name, json.dumps(config)]
-        done = subprocess.run(command, stdout=subprocess.PIPE, text=True, check=True)
+        done = subprocess.run(command, stdout=subprocess.PIPE, encoding='utf-8', check=True)
     return dict(name=name, **json.loads(done.stdout.splitlines()[-1]))
 
 

@@ -66,7 +66,7 @@ def main() -> int:
         write_json(args.json, results)
     if args.markdown is not None:
         command = ' '.join(['python', *sys.argv])
-        args.markdown.write_text(f'`{command}`\n\n{heading}\n\n{text}\n')
+        args.markdown.write_text(f'`{command}`\n\n{heading}\n\n{text}\n', encoding='utf-8')
     return 0
 
 

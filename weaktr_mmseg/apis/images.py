@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import os
 from collections import Counter
 from collections.abc import Sequence
-from pathlib import Path
+from itertools import count
+from pathlib import Path, PurePath
 from typing import NamedTuple
 
 import numpy as np
@@ -26,7 +28,9 @@ class ImageFile(NamedTuple):
     name: str
 
 
-def find_images(inputs: Sequence[str | Path], exclude: str | Path | None = None) -> list[ImageFile]:
+def find_images(
+    inputs: Sequence[str | Path], exclude: Sequence[str | Path] = ()
+) -> list[ImageFile]:
     """Lists files and the images in folders.
 
     A file is taken whatever its suffix; folders are searched, sub-folders too, for the suffixes
@@ -34,40 +38,50 @@ def find_images(inputs: Sequence[str | Path], exclude: str | Path | None = None)
 
     Args:
         inputs: Files and folders.
-        exclude: Folder to pass over, such as that of the outputs.
+        exclude: Folders to pass over, such as those of the outputs.
 
     Returns:
-        The images in the order of ``inputs``, those of a folder sorted. Images that differ only in
-        their suffix keep it in their names: ``a.jpg`` and ``a.png``.
+        The images in the order of ``inputs``, those of a folder sorted, each file once. Images that
+        differ only in their suffix keep it in their names: ``a.jpg`` and ``a.png``. Those of one
+        name in several inputs get a number besides: ``a.jpg_1``.
 
     Raises:
         WeakTrInputError: If an input does not exist or a folder has no image.
     """
-    found: list[tuple[Path, Path]] = []  # file, its name with suffix
+    found: dict[str, tuple[Path, PurePath]] = {}  # absolute path -> file, its name with suffix
     for item in map(Path, inputs):
         if item.is_dir():
-            found += [(path, path.relative_to(item)) for path in _images_below(item, exclude)]
+            listed = [(path, path.relative_to(item)) for path in _images_below(item, exclude)]
         elif item.is_file():
-            found.append((item, Path(item.name)))
+            listed = [(item, PurePath(item.name))]
         else:
             raise WeakTrInputError(f'image {item}: no such file or folder')
-    found = list(dict.fromkeys(found))
-    stems = Counter(name.with_suffix('').as_posix() for _, name in found)
-    full = Counter(name.as_posix() for _, name in found)
-    files, seen = [], Counter[str]()
-    for path, relative in found:
-        name = relative.with_suffix('').as_posix()
-        if stems[name] > 1:
-            name = relative.as_posix()
-        if full[relative.as_posix()] > 1:  # same name in two of the inputs
-            seen[name] += 1
-            name = f'{name}_{seen[name]}'
-        files.append(ImageFile(path, name))
-    return files
+        for path, name in listed:
+            found.setdefault(os.path.abspath(path), (path, name))
+    names = _different_names([name for _, name in found.values()])
+    return [ImageFile(path, name) for (path, _), name in zip(found.values(), names)]
 
 
-def _images_below(folder: Path, exclude: str | Path | None) -> list[Path]:
-    outside = None if exclude is None else Path(exclude).resolve()
+def _different_names(files: Sequence[PurePath]) -> list[str]:
+    """Names without suffix, or with it where they would be equal, or with a number besides."""
+    names = [file.with_suffix('').as_posix() for file in files]
+    while True:  # a name with its suffix may be that of another file without: a.jpg, a.jpg.png
+        times = Counter(names)
+        full = [file.as_posix() if times[name] > 1 else name for file, name in zip(files, names)]
+        if full == names:
+            break
+        names = full
+    taken = set(names)
+    for index, name in enumerate(names):
+        if times[name] > 1:  # files of one name in several of the inputs
+            numbered = (f'{name}_{number}' for number in count(1))
+            names[index] = next(free for free in numbered if free not in taken)
+            taken.add(names[index])
+    return names
+
+
+def _images_below(folder: Path, exclude: Sequence[str | Path]) -> list[Path]:
+    outside = {Path(other).resolve() for other in exclude}
     suffixes = image_suffixes()
     images = [
         path
@@ -75,10 +89,11 @@ def _images_below(folder: Path, exclude: str | Path | None) -> list[Path]:
         if path.suffix.lower() in suffixes
         and path.is_file()
         and not any(part.startswith('.') for part in path.relative_to(folder).parts)
-        and (outside is None or outside not in path.resolve().parents)
+        and outside.isdisjoint(path.resolve().parents)
     ]
     if not images:
-        raise WeakTrInputError(f'folder {folder}: no image in it or its sub-folders')
+        but = f' but {", ".join(map(str, exclude))}' if exclude else ''
+        raise WeakTrInputError(f'folder {folder}: no image in it or its sub-folders{but}')
     return images
 
 

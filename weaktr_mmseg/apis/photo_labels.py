@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from pathlib import Path
+from collections.abc import Iterable, Iterator, Sequence
+from pathlib import Path, PurePosixPath
 
 from ..datasets.faults import ERROR
 from ..datasets.label_sources.manifest_labels import read_manifest
@@ -33,20 +34,50 @@ class PhotoLabels:
             names = self._labels.setdefault(clean_path(row.image), [])
             names += [name for name in map(clean_label, row.names) if name not in names]
 
-    def of(self, file: ImageFile) -> list[str] | None:
-        """Names of the classes of a photograph; None if the table does not have it.
+    def match(self, files: Sequence[ImageFile]) -> dict[ImageFile, list[str]]:
+        """Names of the classes of those photographs that the table has.
 
-        A row means a file by its path below the folder that was named, or by the end of its path,
-        each with or without suffix.
+        A row means a file by its path below the folder that was named, with or without suffix.
+        One that is no such path means the file whose path ends so.
+
+        Raises:
+            WeakTrInputError: If a row could mean several of the files.
         """
-        for name in self._candidates(file):
-            if name in self._labels:
-                return self._labels[name]
-        return None
+        exact = _by_name((file, _below(file)) for file in files)
+        ends = _by_name((file, end) for file in files for end in _ends(file))
+        found: dict[ImageFile, list[str]] = {}
+        for name, labels in self._labels.items():
+            meant = exact.get(name) or ends.get(name, [])
+            if len(meant) > 1:
+                raise WeakTrInputError(
+                    f"{self.path}: '{name}' could mean {meant[0].path} and {meant[1].path}; write "
+                    'it with its folder and suffix'
+                )
+            for file in meant:
+                known = found.setdefault(file, [])
+                known += [label for label in labels if label not in known]
+        return found
 
-    @staticmethod
-    def _candidates(file: ImageFile) -> list[str]:
-        whole = clean_path(file.path.name)
-        parent = file.name.rpartition('/')[0]
-        below = f'{parent}/{whole}' if parent else whole
-        return [below, clean_path(file.name), whole, clean_path(file.path.stem)]
+
+def _below(file: ImageFile) -> PurePosixPath:
+    """Path of a photograph below the folder that was named, with its suffix."""
+    return PurePosixPath(clean_path(file.name)).with_name(clean_path(file.path.name))
+
+
+def _ends(file: ImageFile) -> Iterator[PurePosixPath]:
+    parts = PurePosixPath(clean_path(file.path.absolute().as_posix())).parts
+    return (PurePosixPath(*parts[start:]) for start in range(1, len(parts)))
+
+
+def _by_name(paths: Iterable[tuple[ImageFile, PurePosixPath]]) -> dict[str, list[ImageFile]]:
+    """Files by their paths, with suffix, which come first, and without."""
+    named = list(paths)
+    found: dict[str, list[ImageFile]] = {}
+    for file, path in named:
+        found.setdefault(str(path), []).append(file)
+    whole = set(found)
+    for file, path in named:
+        stem = str(path.with_suffix(''))
+        if stem not in whole:
+            found.setdefault(stem, []).append(file)
+    return found

@@ -10,9 +10,11 @@ from typing import Any
 import numpy as np
 from PIL import Image
 
+from ..datasets.names import too_long
+from ..utils.errors import WeakTrInputError
 from ..utils.files import atomic_path, write_text
 from ..utils.images import read_rgb
-from ..utils.masks import write_mask
+from ..utils.masks import read_stamp, write_mask
 from ..utils.progress import progress_bar
 from .images import ImageFile, find_images
 from .photo_labels import PhotoLabels
@@ -20,6 +22,7 @@ from .segment import PhotoSegmentor, class_areas, overlay
 
 MASKS, OVERLAYS, AREAS_FILE = 'masks', 'overlays', 'areas.json'
 JPEG_QUALITY = 92
+STAMP = 'prediction'  # in each mask: it may be replaced by another
 
 
 def segment_files(
@@ -35,7 +38,7 @@ def segment_files(
 
     Args:
         segmentor: Predicts labels.
-        inputs: Images and folders of images; images in ``out_dir`` are passed over.
+        inputs: Images and folders of images; what was written before is passed over.
         out_dir: Where the files go.
         labels: What photographs are known to show; each gets masks of these classes alone. Those
             that the table does not have are segmented without.
@@ -47,19 +50,24 @@ def segment_files(
         (``file``, ``error``) for the images that cannot be read.
 
     Raises:
-        WeakTrInputError: If an input does not exist or a folder has no image.
+        WeakTrInputError: If an input does not exist, a folder has no image, or a mask would replace
+            one that was not predicted here.
     """
     out = Path(out_dir)
-    files = find_images(inputs, exclude=out)
+    files = find_images(inputs, exclude=[out / MASKS, out / OVERLAYS])
+    _refuse_masks_of_others(out, files)
     classes = list(segmentor.model.dataset_meta['classes'])
+    known = {} if labels is None else labels.match(files)
     images, failed = [], []
     for file in progress_bar(files, desc='Segmenting'):
         try:
+            if too_long(file.name):
+                raise ValueError(f'{file.path}: its name is too long to name a mask after it')
             image = read_rgb(str(file.path))
         except (OSError, ValueError) as error:
             failed.append(dict(file=str(file.path), error=str(error)))
             continue
-        present = None if labels is None else labels.of(file)
+        present = known.get(file)
         images.append(dict(_segment(segmentor, file, image, out, present), labels=present))
     total = {
         name: float(np.mean([entry['areas'].get(name, 0.0) for entry in images]))
@@ -75,6 +83,17 @@ def segment_files(
     return content
 
 
+def _refuse_masks_of_others(out: Path, files: Sequence[ImageFile]) -> None:
+    """Keeps masks that a person has drawn, where the output folder is that of the data."""
+    for file in files:
+        path = out / MASKS / f'{file.name}.png'
+        if not too_long(file.name) and path.is_file() and read_stamp(path) != STAMP:
+            raise WeakTrInputError(
+                f'{path}: would be replaced, and is no prediction of this tool; write to another '
+                'folder, or remove it'
+            )
+
+
 def _segment(
     segmentor: PhotoSegmentor,
     file: ImageFile,
@@ -85,7 +104,7 @@ def _segment(
     labels = segmentor(image, present)
     palette = segmentor.model.dataset_meta['palette']
     mask, picture = f'{MASKS}/{file.name}.png', f'{OVERLAYS}/{file.name}.jpg'
-    write_mask(out / mask, labels, palette)
+    write_mask(out / mask, labels, palette, STAMP)
     with atomic_path(out / picture) as temporary:
         Image.fromarray(overlay(image, labels, palette)).save(
             temporary, format='JPEG', quality=JPEG_QUALITY

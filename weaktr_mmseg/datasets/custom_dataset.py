@@ -10,7 +10,7 @@ from mmseg.registry import DATASETS
 
 from ..utils.errors import input_errors
 from ..utils.palette import voc_palette
-from .faults import Fault, whole_fault
+from .faults import WARNING, Fault, whole_fault
 from .file_index import FolderIndex, index_folder, read_split
 from .image_label_dataset import ImageLabelDataset
 from .label_sources.class_discovery import (
@@ -22,7 +22,7 @@ from .label_sources.class_discovery import (
 )
 from .label_sources.manifest_labels import read_manifest
 from .label_sources.rows import ForegroundClasses
-from .review_file import DROP, RELABEL, Tick, match_ticks, read_review
+from .review_file import DROP, RELABEL, Tick, read_review, ticked_photographs
 
 REVIEW_FILE = 'review.csv'
 TRAIN_SPLIT, VAL_SPLIT = 'splits/train.txt', 'splits/val.txt'
@@ -119,9 +119,10 @@ class WeakTrCustomDataset(ImageLabelDataset):
             return infos
         with whole_fault('review', str(self.review)):
             ticks = read_review(self.review)
-            names = dict.fromkeys(info['sample_id'] for info in infos)
-            names.update(dict.fromkeys(fault.sample for fault in faults if fault.sample))
-            decided = match_ticks(names, ticks)
+            images = index_folder(self.data_prefix['img_path'], self.img_suffix, self.backend_args)
+            names = dict.fromkeys([*images, *(fault.sample for fault in faults if fault.sample)])
+            meant = ticked_photographs(names, ticks)
+            decided = {photograph: ticks[name] for name, photograph in meant.items()}
             classes = ForegroundClasses(self._metainfo['classes'])
             for info in infos if self.labels is not None else ():
                 tick = decided.get(info['sample_id'])
@@ -129,6 +130,7 @@ class WeakTrCustomDataset(ImageLabelDataset):
                     where = f'{self.review}: {info["sample_id"]}'
                     info['image_labels'] = classes.ids(tick.labels, where)
         faults[:] = [fault for fault in faults if not _settles(decided.get(fault.sample), fault)]
+        faults += _unknown_ticks([name for name in ticks if name not in meant], str(self.review))
         dropped = {name for name, tick in decided.items() if tick.action == DROP}
         return [info for info in infos if info['sample_id'] not in dropped]
 
@@ -139,6 +141,14 @@ class WeakTrCustomDataset(ImageLabelDataset):
             count = sum('seg_map_path' in info for info in infos)
             print_log(f'{self.split_name}: {count} of {len(infos)} images have a mask', 'current')
         return infos
+
+
+def _unknown_ticks(names: list[str], review: str) -> list[Fault]:
+    """A warning if decisions are about photographs that are not there."""
+    if not names:
+        return []
+    message = f"{len(names)} of its photographs are not in the folder; the first is '{names[0]}'"
+    return [Fault('review-unknown', review, message, severity=WARNING)]
 
 
 def _settles(tick: Tick | None, fault: Fault) -> bool:

@@ -136,7 +136,7 @@ def write_demo(root: str | Path, size: DemoSize | None = None) -> bool:
             for number, split in enumerate(('train', 'val')):
                 rng = np.random.default_rng((size.seed, number))
                 _write_split(building, split, getattr(size, split), size.side, rng, progress)
-        (building / STAMP).write_text(json.dumps(stamp, indent=2) + '\n')
+        (building / STAMP).write_text(json.dumps(stamp, indent=2) + '\n', encoding='utf-8')
         return _move_into_place(building, root, stamp)
     finally:
         shutil.rmtree(building, ignore_errors=True)

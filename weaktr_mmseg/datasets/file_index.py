@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 import posixpath
 from collections import Counter
 from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
@@ -14,12 +13,10 @@ from PIL import Image
 
 from .faults import WARNING, Fault
 from .listing_cache import remember
-from .names import clean_path, leaves_folder, loose
+from .names import clean_path, leaves_folder, loose, too_long
 
 # Formats that Pillow opens but that hold no photograph, or that run an interpreter when opened.
 _NOT_PHOTOGRAPHS = {'BUFR', 'EPS', 'GRIB', 'HDF5', 'MPEG', 'PDF', 'WMF'}
-_LONGEST_NAME = 255  # bytes, of most file systems
-_OUTPUT_SUFFIX = len('.png')  # of masks; maps end in .npz
 
 
 @cache
@@ -66,7 +63,6 @@ class FolderIndex(Mapping[str, str]):
     def _add(self, path: str, sample_id: str) -> None:
         problem = ''
         other = self._files.setdefault(sample_id, path)
-        longest = max(len(os.fsencode(part)) for part in sample_id.split('/'))
         if leaves_folder(sample_id):
             problem = f"the file name '{path}' leads out of the folder; rename it"
         elif other != path:
@@ -77,7 +73,7 @@ class FolderIndex(Mapping[str, str]):
                 else f"has two files whose names look the same: '{other}' and '{path}', "
                 f'{ascii(other)} and {ascii(path)}; rename one'
             )
-        elif longest > _LONGEST_NAME - _OUTPUT_SUFFIX:
+        elif too_long(sample_id):
             problem = f"the file name '{path}' is too long to name a mask after it; rename it"
         if problem:
             self.faults.append(Fault('images', self.folder, f'{self.folder}: {problem}'))

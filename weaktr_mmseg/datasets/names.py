@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import os
 import re
+import sys
 import unicodedata
 from collections import defaultdict
 from collections.abc import Collection, Iterable
@@ -13,6 +15,8 @@ _INVISIBLE = dict.fromkeys(
 )
 _SPACE = re.compile(r'\s')
 _SEPARATORS = re.compile(r'[,|/&+\t、，；｜]')
+_LONGEST_NAME = 255  # bytes, of most file systems
+_OUTPUT_SUFFIX = len('.png')  # of masks; maps end in .npz
 _LOOK_ALIKE_SCRIPTS = {'LATIN', 'CYRILLIC', 'GREEK'}
 
 
@@ -40,9 +44,13 @@ def clean_path(text: str) -> str:
         >>> clean_path('.\\\\garden\\\\001.jpg ')
         'garden/001.jpg'
     """
+    if not text.isascii():  # bytes that the locale did not decode are UTF-8
+        text = text.encode('utf-8', 'surrogateescape').decode('utf-8', 'surrogateescape')
     text = _SPACE.sub(' ', _visible(text).replace('\\', '/')).strip()
     while text.startswith('./'):
         text = text[2:].lstrip('/')
+    if sys.getfilesystemencoding() == 'ascii':  # the form in which files can be opened there
+        text = text.encode('utf-8', 'surrogateescape').decode('ascii', 'surrogateescape')
     return text
 
 
@@ -58,6 +66,12 @@ def leaves_folder(name: str) -> bool:
     """
     parts = name.replace('\\', '/').split('/')
     return '..' in parts or parts[0] == '' or '\0' in name
+
+
+def too_long(name: str) -> bool:
+    """Tells whether a mask cannot be named after an image, whose name is given without suffix."""
+    longest = max(len(os.fsencode(part)) for part in name.split('/'))
+    return longest > _LONGEST_NAME - _OUTPUT_SUFFIX
 
 
 def looks_like_several(label: str, others: Collection[str]) -> bool | None:

@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 import csv
+import posixpath
 from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
 from typing import NamedTuple
 
 from ..utils.errors import WeakTrInputError, input_errors
+from .file_index import image_suffixes
 from .names import clean_path
 
 DROP, RELABEL, TRUST = ACTIONS = ('drop', 'relabel', 'trust')
@@ -41,7 +43,7 @@ def read_review(path: str | Path) -> dict[str, Tick]:
 
     Examples:
         >>> table = 'image,action,labels\\na/001.jpg,relabel,cat;dog\\n'
-        >>> _ = Path('review.csv').write_text(table)
+        >>> _ = Path('review.csv').write_text(table, encoding='utf-8')
         >>> read_review('review.csv')
         {'a/001.jpg': Tick(action='relabel', labels=('cat', 'dog'))}
     """
@@ -109,12 +111,33 @@ def match_ticks(names: Iterable[str], ticks: Mapping[str, Tick]) -> dict[str, Ti
 
     Returns:
         Those of the names that have a tick -> the tick.
+
+    Raises:
+        WeakTrInputError: If two ticks mean one photograph, or one could mean two.
     """
-    names = list(names)
-    known = {_stem(name): name for name in names} | {name: name for name in names}
-    meant = ((known.get(name) or known.get(_stem(name)), tick) for name, tick in ticks.items())
-    return {name: tick for name, tick in meant if name is not None}
+    return {meant: ticks[name] for name, meant in ticked_photographs(names, ticks).items()}
+
+
+def ticked_photographs(names: Iterable[str], ticks: Iterable[str]) -> dict[str, str]:
+    """Names in a review file -> the photographs meant, as :func:`match_ticks` finds them."""
+    known: dict[str, list[str]] = {}
+    for name in names:
+        for key in dict.fromkeys((name, _stem(name))):
+            known.setdefault(key, []).append(name)
+    found: dict[str, str] = {}
+    owners: dict[str, str] = {}
+    for name in ticks:
+        meant = known.get(name) or known.get(_stem(name), [])
+        meant = [name] if name in meant else meant  # the complete name comes first
+        if len(meant) > 1:
+            raise WeakTrInputError(f"review: '{name}' could mean '{meant[0]}' and '{meant[1]}'")
+        for photograph in meant:
+            if (other := owners.setdefault(photograph, name)) != name:
+                raise WeakTrInputError(f"review: '{other}' and '{name}' are one photograph")
+            found[name] = photograph
+    return found
 
 
 def _stem(name: str) -> str:
-    return Path(name).with_suffix('').as_posix()
+    stem, suffix = posixpath.splitext(name)
+    return stem if suffix.lower() in image_suffixes() else name

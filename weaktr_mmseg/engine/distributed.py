@@ -63,6 +63,6 @@ def slurm_environment() -> dict[str, str]:
 
 def _first_node(nodes: str) -> str:
     shown = subprocess.run(
-        ['scontrol', 'show', 'hostnames', nodes], capture_output=True, text=True, check=True
+        ['scontrol', 'show', 'hostnames', nodes], capture_output=True, encoding='utf-8', check=True
     )
     return shown.stdout.split()[0]

@@ -7,6 +7,7 @@ import re
 import warnings
 from collections.abc import Iterator
 from contextlib import contextmanager
+from io import TextIOWrapper
 from typing import Any
 
 from mmengine.logging import MMLogger
@@ -60,7 +61,10 @@ class QuietRunner(Runner):
         """Builds the logger; its file gets everything."""
         logger = super().build_logger(log_level=log_level, **kwargs)
         for handler in logger.handlers:
-            if handler.level > logging.DEBUG and not isinstance(handler, logging.FileHandler):
+            if isinstance(handler, logging.FileHandler):
+                if isinstance(handler.stream, TextIOWrapper):  # names in it may have any script
+                    handler.stream.reconfigure(encoding='utf-8')
+            elif handler.level > logging.DEBUG:
                 handler.addFilter(ConsoleFilter())
         return logger
 

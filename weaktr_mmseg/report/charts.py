@@ -6,6 +6,7 @@ import math
 from collections.abc import Sequence
 from html import escape
 from typing import NamedTuple
+from unicodedata import east_asian_width
 
 import numpy as np
 
@@ -99,8 +100,8 @@ def matrix_chart(
     """
     cell = 46 if max(values.shape) <= MAX_NUMBERS else max(8, 640 // max(values.shape))
     font = 11 if cell >= 40 else max(6, cell - 3)
-    left = 28 + font * 0.62 * max(map(len, rows))
-    bottom = 28 + (font * 0.62 * max(map(len, columns)) if cell < 60 else font)
+    left = 28 + font * 0.62 * max(map(_columns, rows))
+    bottom = 28 + (font * 0.62 * max(map(_columns, columns)) if cell < 60 else font)
     width, height = left + cell * len(columns) + 4, 4 + cell * len(rows) + bottom
     parts = []
     low, high = limits
@@ -143,6 +144,11 @@ def matrix_chart(
         f'style="max-width:{width:.0f}px;font-size:{font}px" role="img" '
         f'aria-label="{escape(row_label)} by {escape(column_label)}">{"".join(parts)}</svg>'
     )
+
+
+def _columns(name: str) -> int:
+    """Width of a name in Latin letters; those of East Asia are twice as wide."""
+    return sum(1 + (east_asian_width(character) in 'WF') for character in name)
 
 
 def _points(series: Series) -> list[tuple[float, float]]:

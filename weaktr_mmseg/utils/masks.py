@@ -60,3 +60,12 @@ def read_stamped_mask(path: str | Path) -> tuple[np.ndarray, str]:
     if mask.ndim != 2 or mask.dtype != np.uint8:
         raise ValueError(f'{path}: expected one 8-bit channel of labels, got image mode {mode}')
     return mask, stamp
+
+
+def read_stamp(path: str | Path) -> str:
+    """Reads the stamp of a mask without its pixels; empty if there is none, or no mask."""
+    try:
+        with Image.open(path) as image:
+            return str(image.info.get(STAMP_KEY, ''))
+    except UNREADABLE:
+        return ''

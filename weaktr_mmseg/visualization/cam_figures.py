@@ -11,11 +11,12 @@ from matplotlib.axes import Axes
 from matplotlib.backends.backend_agg import FigureCanvasAgg
 from matplotlib.cm import ScalarMappable
 from matplotlib.figure import Figure
-from matplotlib.patches import Patch, Rectangle
+from matplotlib.patches import Rectangle
 
 from ..apis.cams import CAMInspection
 from ..utils.masks import IGNORE_INDEX
 from ..utils.palette import IGNORE_COLOUR
+from .lettering import name_colours, write
 from .panels import colour_labels, heat_overlay
 
 PANEL = 1.9  # inches, width of a panel
@@ -98,7 +99,7 @@ def head_figure(seen: CAMInspection, classes: Sequence[str], title: str = '') ->
         figsize=(MAP_WIDTH + HEAD_PANEL * columns + 0.4, max(rows * panel_height + 0.6, 3.2)),
         layout='constrained',
     )
-    figure.suptitle(title, fontsize=10)
+    write(figure.suptitle('', fontsize=10), title)
     left, right = np.asarray(
         figure.subfigures(1, 2, width_ratios=(MAP_WIDTH, HEAD_PANEL * columns + 0.4)), object
     )
@@ -107,7 +108,7 @@ def head_figure(seen: CAMInspection, classes: Sequence[str], title: str = '') ->
     for row, axes_row in enumerate(axes):
         kind, index = row % 2, row // 2
         name = classes[seen.attention_ids[index] + 1]
-        axes_row[0].set_ylabel(f'{name}\n{KINDS[kind]} weighted', fontsize=9)
+        write(axes_row[0].set_ylabel('', fontsize=9), f'{name}\n{KINDS[kind]} weighted')
         for axis, (layer, head) in zip(axes_row, kinds[kind]):
             attention = _to_image(seen.head_attention[layer, head, index], (height, width))
             weight = seen.head_weights[layer, head]
@@ -183,14 +184,14 @@ def _grid(rows: int, columns: int, shape: tuple[int, ...], title: str) -> tuple[
     aspect = min(max(shape[0] / shape[1], 0.4), 2.5)
     size = (PANEL * columns + 0.8, (PANEL * aspect + 0.25) * rows + (0.7 if title else 0.3))
     figure = Figure(figsize=size, layout='constrained')
-    figure.suptitle(title, fontsize=10)
+    write(figure.suptitle('', fontsize=10), title)
     return figure, figure.subplots(rows, columns, squeeze=False)
 
 
 def _picture(axis: Axes, picture: np.ndarray, title: str) -> None:
     axis.imshow(picture, interpolation='nearest')
     axis.set(xticks=[], yticks=[])
-    axis.set_title(title, **TITLE)
+    write(axis.set_title('', **TITLE), title)
 
 
 def _to_image(attention: np.ndarray, size: tuple[int, int]) -> np.ndarray:
@@ -220,16 +221,13 @@ def _legend(
 ) -> None:
     """Names the colours of the label maps, in an empty panel or below the figure."""
     found = set(np.unique(labels)) | (set() if truth is None else set(np.unique(truth)))
-    patches = [
-        Patch(color=np.asarray(palette[label]) / 255, label=classes[label])
-        for label in sorted(found - {IGNORE_INDEX})
-    ]
+    colours = {classes[label]: palette[label] for label in sorted(found - {IGNORE_INDEX})}
     if IGNORE_INDEX in found:
-        patches.append(Patch(color=np.asarray(IGNORE_COLOUR) / 255, label='ignored'))
+        colours['ignored'] = IGNORE_COLOUR
     if axis is not None:
-        axis.legend(handles=patches, loc='center', fontsize=8, frameon=False)
+        name_colours(axis, colours, loc='center', fontsize=8)
     else:
-        figure.legend(handles=patches, loc='outside lower left', ncols=6, fontsize=8, frameon=False)
+        name_colours(figure, colours, loc='outside lower left', ncols=6, fontsize=8)
 
 
 def _colour_bar(figure: Figure, axes: np.ndarray, label: str) -> None:

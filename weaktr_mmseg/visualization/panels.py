@@ -8,10 +8,10 @@ from pathlib import Path
 import matplotlib
 import numpy as np
 from matplotlib.figure import Figure
-from matplotlib.patches import Patch
 
 from ..utils.files import atomic_path
 from ..utils.palette import colour_table
+from .lettering import name_colours, write
 
 PANEL_INCHES, LEGEND_INCHES = 1.8, 0.35
 OPACITY = 0.6  # of a heat map
@@ -70,7 +70,7 @@ def draw_rows(
     figure = Figure(figsize=(PANEL_INCHES * len(titles), height + LEGEND_INCHES * bool(legend)))
     grid = figure.subplots(len(rows), len(titles), squeeze=False)
     for axes, row, name in zip(grid, rows, names):
-        axes[0].set_ylabel(name, fontsize=9)
+        write(axes[0].set_ylabel('', fontsize=9), name)
         for axis, title in zip(axes, titles):
             axis.imshow(row[title], interpolation='nearest')
             axis.set(xticks=[], yticks=[])
@@ -79,12 +79,8 @@ def draw_rows(
     below = LEGEND_INCHES / figure.get_figheight() if legend else 0.0
     figure.tight_layout(pad=0.4, rect=(0, below, 1, 1))
     if legend:
-        patches = [
-            Patch(facecolor=np.divide(colour, 255), edgecolor='grey', label=name)
-            for name, colour in legend.items()
-        ]
-        columns = min(len(patches), 2 * len(titles))
-        figure.legend(handles=patches, loc='lower center', ncols=columns, fontsize=9, frameon=False)
+        columns = min(len(legend), 2 * len(titles))
+        name_colours(figure, legend, loc='lower center', ncols=columns, fontsize=9)
     return figure
 
 

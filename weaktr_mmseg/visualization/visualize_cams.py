@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from collections import Counter
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -39,7 +40,7 @@ class CAMPictureOptions:
 
     Attributes:
         labels: Names of the classes in the images; None takes those of the data set, or predicts.
-        masks: Folder with a mask ``<image name>.png`` for each image.
+        masks: Folder with masks, ``a/b.png`` for ``a/b.jpg`` of a folder of images.
         score_threshold: Probability above which an image without labels has a class.
         threshold: Background score of the pseudo label; None takes that of the run.
         short_side: Longest allowed short side of an image; None for the default.
@@ -80,10 +81,9 @@ def visualize_cams(
         WeakTrInputError: If config, checkpoint, labels or inputs are at fault.
     """
     options = options or CAMPictureOptions()
-    if options.masks is not None and not Path(options.masks).is_dir():
-        raise WeakTrInputError(f'masks {options.masks}: no such folder')
     stage = cam_stage_config(cfg)
-    files = find_images(inputs, exclude=out_dir)
+    files = find_images(inputs, exclude=[out_dir])
+    masks = _given_masks(files, options.masks)
     model = build_cam_model(stage, checkpoint, device)
     inspector = CAMInspector(model, stage, options.score_threshold, options.short_side)
     classes, palette = model.dataset_meta['classes'], model.dataset_meta['palette']
@@ -111,7 +111,8 @@ def visualize_cams(
     for file, item, origin in seen:
         maps = CAMFile(item.fused, item.class_ids, (), '')
         labels = rule.apply(maps, np.ascontiguousarray(item.image))
-        truth = _truth(file, known, options.masks, item.image.shape[:2])
+        path = masks.get(file) or known.get(file.path.resolve(), {}).get('seg_map_path')
+        truth = None if path is None else _resized_mask(path, item.image.shape[:2])
         title = f'{file.name}\nclasses: {origin}, background score: {threshold:.2f} ({chosen_by})'
         target = Path(out_dir) / file.name
         figure = cam_figure(item, labels, truth, classes, palette, title)
@@ -164,15 +165,31 @@ def _recorded_threshold(folders: Sequence[Path]) -> float | None:
     return None
 
 
-def _truth(
-    file: ImageFile, known: dict, masks: str | Path | None, size: tuple[int, int]
-) -> np.ndarray | None:
-    """The mask of an image at the size of its maps, uint8 (H, W), if there is one."""
-    path = known.get(file.path.resolve(), {}).get('seg_map_path')
-    if masks is not None:
-        beside = Path(masks) / f'{file.path.stem}.png'
-        path = beside if beside.is_file() else path
-    if path is None:
-        return None
+def _given_masks(files: Sequence[ImageFile], folder: str | Path | None) -> dict[ImageFile, Path]:
+    """The masks in a folder, by path below the folders or, where one image has it, by name alone.
+
+    Raises:
+        WeakTrInputError: If there is no such folder, or no image has a mask in it.
+    """
+    if folder is None:
+        return {}
+    if not Path(folder).is_dir():
+        raise WeakTrInputError(f'masks {folder}: no such folder')
+    stems = Counter(file.path.stem for file in files)
+    found = {}
+    for file in files:
+        names = [file.name, file.path.stem] if stems[file.path.stem] == 1 else [file.name]
+        paths = (Path(folder) / f'{name}.png' for name in names)
+        if (path := next(filter(Path.is_file, paths), None)) is not None:
+            found[file] = path
+    if not found:
+        raise WeakTrInputError(
+            f'masks {folder}: expected a mask of one of the images, such as {files[0].name}.png'
+        )
+    return found
+
+
+def _resized_mask(path: str | Path, size: tuple[int, int]) -> np.ndarray:
+    """A mask at the size (H, W) of the maps, uint8."""
     mask = Image.fromarray(read_mask(path))
     return np.array(mask.resize((size[1], size[0]), Image.NEAREST))

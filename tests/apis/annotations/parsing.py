@@ -79,7 +79,7 @@ def parse_yolo(file: Path, sizes: dict[str, tuple[int, int]]) -> Shapes:
     names = (file.parent / 'classes.txt').read_text(encoding='utf-8').splitlines()
     found: Shapes = {}
     for name, (height, width) in sizes.items():
-        text = (file.parent / 'labels' / name).with_suffix('.txt').read_text()
+        text = (file.parent / 'labels' / name).with_suffix('.txt').read_text(encoding='utf-8')
         found[name] = []
         for line in text.splitlines():
             class_id, *numbers = line.split()

@@ -22,7 +22,7 @@ def write_all(folder):
         'run.py': CONFIG,
     }
     for name, text in files.items():
-        (folder / name).write_text(text)
+        (folder / name).write_text(text, encoding='utf-8')
     return [folder / name for name in files]
 
 
@@ -41,7 +41,7 @@ def test_files_near_the_masks(tmp_path):
     for file in write_all(tmp_path / 'run'):
         assert find_classes(masks) == EXPECTED
         file.unlink()
-    (masks.parent / 'classes.txt').write_text('bird')
+    (masks.parent / 'classes.txt').write_text('bird', encoding='utf-8')
     write_all(tmp_path / 'run')
     assert find_classes(masks) == ['background', 'bird']  # the nearest
 
@@ -62,6 +62,6 @@ def test_wrong_names(names, message):
 
 @pytest.mark.parametrize('content', ['{}', '[]', '{'])
 def test_json_without_classes(tmp_path, content):
-    (tmp_path / 'areas.json').write_text(content)
+    (tmp_path / 'areas.json').write_text(content, encoding='utf-8')
     with pytest.raises(WeakTrInputError, match='areas'):
         read_classes([str(tmp_path / 'areas.json')])

@@ -109,12 +109,12 @@ def test_yolo_lists_classes_as_yaml(photographs, tmp_path):
     content = yaml.safe_load(done.path.read_text(encoding='utf-8'))
     assert content['names'] == dict(enumerate(CLASSES[1:]))
     assert content['path'] == str((tmp_path / 'out').resolve())
-    assert (tmp_path / 'out/labels/empty.txt').read_text() == ''
+    assert (tmp_path / 'out/labels/empty.txt').read_text(encoding='utf-8') == ''
 
 
 def test_label_studio_refers_to_photographs_by_the_prefix(photographs, tmp_path):
     done = photographs.export(tmp_path / 'out', 'labelstudio', url_prefix='https://host/x/')
-    urls = [task['data']['image'] for task in json.loads(done.path.read_text())]
+    urls = [task['data']['image'] for task in json.loads(done.path.read_text(encoding='utf-8'))]
     assert 'https://host/x/a/photo.jpg' in urls
     assert 'https://host/x/%C3%BCn%C3%AF%20%26%20%3Cx%3E.jpg' in urls
 
@@ -153,7 +153,7 @@ def test_photographs_turned_by_exif_have_their_upright_size(tmp_path):
     write_mask(tmp_path / 'masks/t.png', np.ones((9, 5), np.uint8), [[0, 0, 0]] * 2)
     options = ExportOptions(['background', 'x'])
     done = export_masks(tmp_path / 'masks', tmp_path / 'images', tmp_path / 'out', 'coco', options)
-    (image,) = json.loads(done.path.read_text())['images']
+    (image,) = json.loads(done.path.read_text(encoding='utf-8'))['images']
     assert (image['height'], image['width']) == (9, 5)
 
 

@@ -93,7 +93,7 @@ def test_label_studio(photographs, tmp_path, shapes):
             assert (mask == photographs.expected(name)).all()
         return
     source, out = tmp_path / 'export.json', tmp_path / 'coco'
-    source.write_text(json.dumps(tasks))
+    source.write_text(json.dumps(tasks), encoding='utf-8')
     tool.convert_to_coco(str(source), str(out), is_dir=False)
     result = json.loads((out / 'result.json').read_text(encoding='utf-8'))
     assert {category['name'] for category in result['categories']} == set(CLASSES[1:])

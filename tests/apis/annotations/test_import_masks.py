@@ -169,7 +169,7 @@ def test_other_files(tmp_path):
 
 @pytest.mark.parametrize('name', ['../a.jpg', '/a.jpg', 'x\\..\\..\\a.jpg'])
 def test_names_cannot_leave_the_folder(tmp_path, name):
-    (tmp_path / 'file.xml').write_text(cvat(square(0, 0, 2, 'cat'), name=name))
+    (tmp_path / 'file.xml').write_text(cvat(square(0, 0, 2, 'cat'), name=name), encoding='utf-8')
     with pytest.raises(WeakTrInputError, match='leads out of the folder'):
         import_masks(tmp_path / 'file.xml', tmp_path / 'out/deep', PETS)
     assert not list(tmp_path.rglob('*.png'))
@@ -180,7 +180,7 @@ def test_two_photographs_never_share_a_mask(tmp_path):
     twice = image.replace('</annotations>', '') + image[image.index('<image') :].replace(
         'jpg', 'png'
     )
-    (tmp_path / 'file.xml').write_text(twice)
+    (tmp_path / 'file.xml').write_text(twice, encoding='utf-8')
     with pytest.raises(WeakTrInputError, match=r"'a\.jpg' and 'a\.png' would have one mask"):
         import_masks(tmp_path / 'file.xml', tmp_path / 'out', PETS)
 

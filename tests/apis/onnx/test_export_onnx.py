@@ -144,7 +144,9 @@ def test_metadata_names_the_classes(exported):
     assert json.loads(metadata['classes']) == ['background', 'cat', 'dog']
 
 
-SNIPPET = (ROOT / 'docs/onnx.md').read_text().split('```python\n')[1].split('```')[0]
+SNIPPET = (
+    (ROOT / 'docs/onnx.md').read_text(encoding='utf-8').split('```python\n')[1].split('```')[0]
+)
 
 
 def test_documented_snippet_runs_without_this_package(exported, tmp_path):
@@ -156,7 +158,8 @@ def test_documented_snippet_runs_without_this_package(exported, tmp_path):
     (tmp_path / 'model.onnx').write_bytes(path.read_bytes())
     (tmp_path / 'snippet.py').write_text(
         SNIPPET.replace('photo.jpg', 'photo.png')
-        + '\nimport sys; assert not {"torch", "mmseg", "weaktr_mmseg"} & set(sys.modules)\n'
+        + '\nimport sys; assert not {"torch", "mmseg", "weaktr_mmseg"} & set(sys.modules)\n',
+        encoding='utf-8',
     )
     subprocess.run([sys.executable, '-I', 'snippet.py'], cwd=tmp_path, check=True)
     mask = np.asarray(Image.open(tmp_path / 'mask.png'))
@@ -215,7 +218,10 @@ def test_low_opset_is_refused(exported, tmp_path):
 def test_tool_names_a_missing_checkpoint_in_one_line(tmp_path):
     command = ['tools/export_onnx.py', 'configs/weaktr_demo.py', 'absent.pth', '--out']
     result = subprocess.run(
-        [sys.executable, *command, str(tmp_path / 'o')], capture_output=True, text=True, cwd=ROOT
+        [sys.executable, *command, str(tmp_path / 'o')],
+        capture_output=True,
+        encoding='utf-8',
+        cwd=ROOT,
     )
     assert result.returncode == 2
     assert result.stderr.strip().splitlines()[-1] == 'error: absent.pth: no such checkpoint'

@@ -10,14 +10,14 @@ from weaktr_mmseg.datasets.label_sources.class_discovery import (
 
 
 def test_classes_of_the_manifest_are_sorted(tmp_path):
-    (tmp_path / 'labels.csv').write_text('image,labels\na,dog;cat\nb,ant\n')
+    (tmp_path / 'labels.csv').write_text('image,labels\na,dog;cat\nb,ant\n', encoding='utf-8')
     assert discover_classes(tmp_path) == ['background', 'ant', 'cat', 'dog']
 
 
 @pytest.mark.parametrize('text', ['dog\ncat\n\nant\n', 'background\ndog\ncat\nant'])
 def test_class_file_fixes_the_order(tmp_path, text):
-    (tmp_path / 'labels.json').write_text('{"a": ["dog"]}')
-    (tmp_path / 'classes.txt').write_text(text)
+    (tmp_path / 'labels.json').write_text('{"a": ["dog"]}', encoding='utf-8')
+    (tmp_path / 'classes.txt').write_text(text, encoding='utf-8')
     assert discover_classes(tmp_path) == ['background', 'dog', 'cat', 'ant']
 
 
@@ -31,8 +31,8 @@ def test_class_file_fixes_the_order(tmp_path, text):
     ],
 )
 def test_bad_class_file(tmp_path, text, message):
-    (tmp_path / 'labels.csv').write_text('image,labels\na,cat\n')
-    (tmp_path / 'classes.txt').write_text(text)
+    (tmp_path / 'labels.csv').write_text('image,labels\na,cat\n', encoding='utf-8')
+    (tmp_path / 'classes.txt').write_text(text, encoding='utf-8')
     with pytest.raises(ValueError, match=message):
         discover_classes(tmp_path)
 
@@ -42,13 +42,13 @@ def test_bad_manifest(tmp_path):
         discover_classes(tmp_path / 'none')
     with pytest.raises(FileNotFoundError, match=r'has no labels\.csv or labels\.json'):
         discover_classes(tmp_path)
-    (tmp_path / 'labels.csv').write_text('image,labels\na,\n')
+    (tmp_path / 'labels.csv').write_text('image,labels\na,\n', encoding='utf-8')
     with pytest.raises(ValueError, match=r'labels\.csv: no class found'):
         discover_classes(tmp_path)
-    (tmp_path / 'labels.csv').write_text('image,labels\na,background;cat\n')
+    (tmp_path / 'labels.csv').write_text('image,labels\na,background;cat\n', encoding='utf-8')
     with pytest.raises(ValueError, match=r"labels\.csv: 'background' is what no label names"):
         discover_classes(tmp_path)
-    (tmp_path / 'labels.json').write_text('{}')
+    (tmp_path / 'labels.json').write_text('{}', encoding='utf-8')
     with pytest.raises(ValueError, match=r'both labels\.csv and labels\.json; keep one'):
         discover_classes(tmp_path)
 

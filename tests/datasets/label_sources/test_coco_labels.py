@@ -32,7 +32,7 @@ def content():
 
 def read(tmp_path, content, **dump):
     text = content if isinstance(content, str) else json.dumps(content, **dump)
-    (tmp_path / 'a.json').write_text(text)
+    (tmp_path / 'a.json').write_text(text, encoding='utf-8')
     return read_image_labels(dict(type='coco_json', path='a.json'), CLASSES, None, str(tmp_path))
 
 

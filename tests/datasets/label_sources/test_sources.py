@@ -41,7 +41,7 @@ def test_voc_xml_refuses_document_types(prologue, encoding):
 
 @pytest.mark.parametrize('text', ['', '<annotation><object>', 'cat'])
 def test_voc_xml_malformed(tmp_path, text):
-    (tmp_path / 'a.xml').write_text(text)
+    (tmp_path / 'a.xml').write_text(text, encoding='utf-8')
     with pytest.raises(ValueError, match=r'a\.xml: '):
         read_image_labels(dict(type='voc_xml', path=str(tmp_path)), CLASSES)
 

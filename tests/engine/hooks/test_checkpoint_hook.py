@@ -17,7 +17,7 @@ class Runner(SimpleNamespace):
             raise OSError(28, 'No space left on device', filename)
         assert backend_args == ATOMIC
         self.present.append(sorted(path.name for path in self.folder.glob('*.pth')))
-        (self.folder / filename).write_text(filename)
+        (self.folder / filename).write_text(filename, encoding='utf-8')
 
 
 @pytest.fixture
@@ -46,7 +46,9 @@ def test_outdated_checkpoints_go_after_the_new_one_is_there(runner, keep):
     assert names(runner) == (epochs if keep < 0 else epochs[-keep:])
     before_last = epochs[:2] if keep < 0 else epochs[:2][-keep:]
     assert runner.present[-1] == before_last
-    assert (runner.folder / 'last_checkpoint').read_text() == str(runner.folder / 'epoch_3.pth')
+    assert (runner.folder / 'last_checkpoint').read_text(encoding='utf-8') == str(
+        runner.folder / 'epoch_3.pth'
+    )
 
 
 def test_saving_a_step_again_keeps_it(runner):
@@ -64,11 +66,13 @@ def test_full_disk_leaves_the_former_checkpoint(runner):
     with pytest.raises(OSError, match='No space'):
         hook._save_checkpoint_with_step(runner, 2, {})
     assert names(runner) == ['epoch_1.pth']
-    assert (runner.folder / 'last_checkpoint').read_text() == str(runner.folder / 'epoch_1.pth')
+    assert (runner.folder / 'last_checkpoint').read_text(encoding='utf-8') == str(
+        runner.folder / 'epoch_1.pth'
+    )
 
 
 def test_checkpoint_of_an_interruption_goes_when_an_epoch_is_saved(runner):
-    (runner.folder / 'interrupted.pth').write_text('')
+    (runner.folder / 'interrupted.pth').write_text('', encoding='utf-8')
     build(runner, 1)._save_checkpoint_with_step(runner, 1, {})
     assert names(runner) == ['epoch_1.pth']
 

@@ -28,7 +28,7 @@ def test_names_every_sample(tmp_path):
     hook.before_train(runner(tmp_path, Dataset({'a': 'a.jpg: torn', 'b': 'b.jpg: gone'})))
     hook.before_val(runner(tmp_path, Dataset({})))
     hook.before_test(runner(tmp_path, Dataset({'c': 'c.jpg: torn'})))
-    assert json.loads((tmp_path / 'data_faults.json').read_text()) == {
+    assert json.loads((tmp_path / 'data_faults.json').read_text(encoding='utf-8')) == {
         'train_dataloader train.txt': dict(
             used=7, skipped=2, faults={'a': 'a.jpg: torn', 'b': 'b.jpg: gone'}
         ),

@@ -46,7 +46,7 @@ def test_head_weights_are_averaged_over_all_passes(runner, tmp_path):
         weights = torch.cat([fusion(pooled(3)), fusion(pooled(1))])  # (4, heads, layers)
     hook.after_test(runner)
     fusion(pooled(2))  # no longer heard
-    content = json.loads((tmp_path / 'weights.json').read_text())
+    content = json.loads((tmp_path / 'weights.json').read_text(encoding='utf-8'))
     assert content['passes'] == 4
     np.testing.assert_allclose(content['mean'], weights.mean(0).T, atol=1e-6)
     np.testing.assert_allclose(content['std'], weights.std(0, correction=0).T, atol=1e-5)

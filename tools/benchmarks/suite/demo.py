@@ -32,7 +32,7 @@ def run_demo() -> Result:
             cwd=ROOT,
             stdout=subprocess.PIPE,
             stderr=subprocess.STDOUT,
-            text=True,
+            encoding='utf-8',
         )
         seconds = time.perf_counter() - start
     if done.returncode:

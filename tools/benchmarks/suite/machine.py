@@ -28,7 +28,7 @@ def describe(device: torch.device) -> str:
 def _processor() -> str:
     figures = Path('/proc/cpuinfo')
     if figures.exists():
-        for line in figures.read_text().splitlines():
+        for line in figures.read_text(encoding='utf-8').splitlines():
             if line.startswith('model name'):
                 return line.split(':', 1)[1].strip()
     return platform.processor() or platform.machine()

@@ -17,7 +17,7 @@ def process_memory(field: str) -> int:
     """A memory figure of this process in bytes: ``VmRSS`` now, ``VmHWM`` at its peak."""
     status = Path('/proc/self/status')
     if status.exists():
-        for line in status.read_text().splitlines():
+        for line in status.read_text(encoding='utf-8').splitlines():
             if line.startswith(f'{field}:'):
                 return 1024 * int(line.split()[1])
     unit = 1 if sys.platform == 'darwin' else 1024
@@ -27,7 +27,7 @@ def process_memory(field: str) -> int:
 def reset_peak() -> None:
     """Lets ``VmHWM`` start anew where the system can (Linux)."""
     if os.access('/proc/self/clear_refs', os.W_OK):
-        Path('/proc/self/clear_refs').write_text('5')
+        Path('/proc/self/clear_refs').write_text('5', encoding='utf-8')
 
 
 def return_freed_memory() -> None:
@@ -43,5 +43,5 @@ def free_memory(device: torch.device) -> float:
     figures = Path('/proc/meminfo')
     if not figures.exists():
         return float('inf')
-    lines = dict(line.split(':') for line in figures.read_text().splitlines())
+    lines = dict(line.split(':') for line in figures.read_text(encoding='utf-8').splitlines())
     return 1024 * int(lines['MemAvailable'].split()[0])

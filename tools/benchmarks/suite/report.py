@@ -52,5 +52,7 @@ def _ratio(value: float | None, baseline: float | None) -> str:
 def write_json(path: Path, results: Sequence[Result]) -> None:
     """Writes the results as a list of objects."""
     temporary = path.with_name(f'.{path.name}.{os.getpid()}')
-    temporary.write_text(json.dumps([asdict(result) for result in results], indent=1) + '\n')
+    temporary.write_text(
+        json.dumps([asdict(result) for result in results], indent=1) + '\n', encoding='utf-8'
+    )
     os.replace(temporary, path)

@@ -55,7 +55,8 @@ def read_annotations(file: str | Path, classes: Sequence[str]) -> Iterator[tuple
     Examples:
         >>> cat = '<polygon label="cat" points="0,0;2,0;2,1;0,1"/>'
         >>> image = f'<image name="a/1.jpg" width="4" height="2">{cat}</image>'
-        >>> _ = Path('annotations.xml').write_text(f'<annotations>{image}</annotations>')
+        >>> xml = f'<annotations>{image}</annotations>'
+        >>> _ = Path('annotations.xml').write_text(xml, encoding='utf-8')
         >>> for name, mask in read_annotations('annotations.xml', ['background', 'cat', 'dog']):
         ...     print(name, mask.tolist())
         a/1.jpg [[1, 1, 0, 0], [0, 0, 0, 0]]

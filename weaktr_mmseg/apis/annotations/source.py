@@ -63,7 +63,7 @@ def pair_masks(masks: str | Path, images: str | Path) -> list[AnnotatedImage]:
     if not index:
         raise WeakTrInputError(f'{masks}: expected masks (PNG), found none')
     photographs = {
-        clean_path(image.name): image.path for image in find_images([images], exclude=masks)
+        clean_path(image.name): image.path for image in find_images([images], exclude=[masks])
     }
     missing = [name for name in sorted(index) if name not in photographs]
     if missing:
