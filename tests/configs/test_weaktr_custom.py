@@ -202,7 +202,10 @@ def test_both_stages_train_on_a_model_of_timm(tmp_path, monkeypatch):
     cfg.cam_stage.model.backbone.img_size = 224  # of the crops
     RUNNERS.build(cfg).train()
     work_dir = tmp_path / 'work_dirs/weaktr_custom_timm'
-    assert json.loads((work_dir / 'summary.json').read_text())['metrics']['image_map'] is not None
+    assert (
+        json.loads((work_dir / 'summary.json').read_text(encoding='utf-8'))['metrics']['image_map']
+        is not None
+    )
 
 
 def test_both_stages_start_from_what_a_user_names(tmp_path, monkeypatch):
