@@ -40,15 +40,15 @@ def main(args: argparse.Namespace) -> int:
     with redirect_stdout(sys.stderr):  # what the frameworks log is no part of the report
         report, fault = check(args)
     if not args.json:
-        print(report.to_text(), flush=True)
+        print(report.tables(), flush=True)
     advice = None
     if not (args.quick or fault or report.errors):
         with redirect_stdout(sys.stderr):
             advice = time_recipes(args)
     if args.json:
         print(json.dumps(dict(report.to_dict(), estimate=advice and advice.to_dict()), indent=1))
-    elif advice:
-        print(advice.to_text())
+    else:
+        print(*filter(None, [advice and f'{advice.to_text()}\n', report.findings()]), sep='\n')
     if fault:
         raise fault
     return 1 if report.errors else 0
@@ -78,13 +78,14 @@ def check(args: argparse.Namespace) -> tuple[Any, Exception | None]:
     """
     from weaktr_mmseg.data_check import check_data
     from weaktr_mmseg.datasets.listing_cache import listed_once
+    from weaktr_mmseg.engine.quiet_runner import quiet_warnings
     from weaktr_mmseg.pipeline.preflight import check_pipeline
     from weaktr_mmseg.pipeline.stage import chosen_stages
     from weaktr_mmseg.pipeline.stage_configs import resolve_pipeline
     from weaktr_mmseg.utils.configs import read_config
     from weaktr_mmseg.utils.errors import WeakTrInputError
 
-    with listed_once():
+    with listed_once(), quiet_warnings():
         cfg = read_config(args.config, args.cfg_options)
         if cfg.get('cam_stage') is not None:
             cfg = resolve_pipeline(cfg)

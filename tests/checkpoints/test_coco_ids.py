@@ -55,3 +55,12 @@ def test_other_numbers_of_classes_are_left_alone():
     for convert in (to_contiguous, to_original):
         converted = convert(state, DIMS)
         assert all(torch.equal(converted[name], state[name]) for name in state)
+
+
+def test_categories_that_do_not_exist_never_win():
+    logits = torch.randn(1000, 80, generator=torch.manual_seed(0)) * 10
+    state = to_original({'head.bias': torch.zeros(80)}, {'head.bias': 0})
+    scores = scatter_rows(logits, 1, 90) + state['head.bias']
+    assert set((scores.argmax(1) + 1).tolist()) <= set(COCO_CATEGORY_IDS)
+    absent = sorted(set(range(1, 91)) - set(COCO_CATEGORY_IDS))
+    assert scores[:, [i - 1 for i in absent]].sigmoid().max() < 1e-6

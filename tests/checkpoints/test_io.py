@@ -9,6 +9,7 @@ import pytest
 import torch
 
 from weaktr_mmseg.checkpoints import load_state_dict, save_state_dict
+from weaktr_mmseg.checkpoints.io import parameters_digest
 
 WEIGHT = torch.arange(6.0).reshape(2, 3)
 
@@ -94,3 +95,21 @@ def test_saved_parameters_are_read_back_and_hold_no_more_than_themselves(tmp_pat
     assert torch.equal(load_state_dict(tmp_path / 'new' / 'x.pth')['a'], view)
     assert (tmp_path / 'new' / 'x.pth').stat().st_size < 10_000
     assert [path.name for path in (tmp_path / 'new').iterdir()] == ['x.pth']
+
+
+def test_digest_follows_from_names_shapes_types_and_values(tmp_path):
+    base = {'a': WEIGHT, 'b': WEIGHT[0]}
+    others = [
+        {'b': WEIGHT[0], 'c': WEIGHT},
+        {**base, 'a': WEIGHT.reshape(3, 2)},
+        {**base, 'a': WEIGHT.double()},
+        {**base, 'a': WEIGHT + 1e-6},
+    ]
+
+    def digest(state, meta):
+        save_state_dict(state, tmp_path / 'x.pth', meta)
+        return parameters_digest(tmp_path / 'x.pth')
+
+    first = digest(base, {})
+    assert digest(dict(reversed(base.items())), {'seed': 1}) == first
+    assert len({first, *(digest(other, {}) for other in others)}) == 5

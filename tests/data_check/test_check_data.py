@@ -1,7 +1,9 @@
 from __future__ import annotations
 
+import argparse
 import json
 import os
+import runpy
 import subprocess
 import sys
 from pathlib import Path
@@ -16,6 +18,8 @@ from PIL import Image
 
 import weaktr_mmseg  # noqa: F401
 from weaktr_mmseg.data_check.check_data import check_data
+from weaktr_mmseg.data_check.problems import Report
+from weaktr_mmseg.pipeline.recipe_advice import Advice
 from weaktr_mmseg.utils.masks import read_mask, write_mask
 from weaktr_mmseg.utils.palette import voc_palette
 
@@ -184,7 +188,7 @@ def test_planted_fault(root, fault):
     report = check_data(config(root), workers=1, progress=False)
     assert [
         p for p in report.errors if p.check == check and file in p.file and message in p.message
-    ], report.to_text()
+    ], report.findings()
     assert len({p.check for p in report.errors}) <= 2, 'one fault must not look like many'
 
 
@@ -198,7 +202,7 @@ def test_clean_set(root):
         ('train_dataloader', 10, None, None),  # learns from pseudo labels
         ('val_dataloader', 4, None, 4),
     ]
-    assert 'train_dataloader            10      not read  not read' in report.to_text()
+    assert 'train_dataloader            10      not read  not read' in report.tables()
 
 
 @pytest.mark.parametrize(
@@ -361,6 +365,60 @@ def test_quick_check_opens_no_image(root, monkeypatch):
     monkeypatch.setattr(Image, 'open', lambda path: (opened.append(str(path)), real_open(path))[1])
     assert check_data(config(root), pixels=False).errors == []
     assert opened and all('SegmentationClass' in path for path in opened)  # a few masks
+
+
+def test_the_tool_lists_folders_and_reads_tables_once(tmp_path, write_image, monkeypatch):
+    """Six data sets, and as many in the stages that are built, share what they read."""
+    for index in range(20):
+        write_image(tmp_path / f'data/images/{index:02d}.jpg', size=SIZE, seed=index)
+        mask = np.full(SIZE[::-1], 1 + index % 2, np.uint8)
+        write_mask(tmp_path / f'data/masks/{index:02d}.png', mask, voc_palette(3))
+    rows = [f'{index:02d}.jpg,{("cat", "dog")[index % 2]}' for index in range(20)]
+    table = tmp_path / 'data/labels.csv'
+    table.write_text('\n'.join(['image,labels', *rows]), encoding='utf-8')
+    config = tmp_path / 'config.py'
+    config.write_text(
+        f"_base_ = '{TOOL.parents[1]}/configs/weaktr_custom.py'\n"
+        'cam_stage = dict(model=dict(backbone=dict(init_cfg=None)))\n'
+        'model = dict(backbone=dict(init_cfg=None))\n',
+        encoding='utf-8',
+    )
+    monkeypatch.setenv('WEAKTR_DATA', str(tmp_path / 'data'))
+    listed, opened = count_calls(monkeypatch, os, 'walk'), []
+    real_read = Path.read_text
+    monkeypatch.setattr(
+        Path, 'read_text', lambda path, **how: (opened.append(path), real_read(path, **how))[1]
+    )
+    arguments = dict(config=str(config), cfg_options=None, quick=True, json=False, workers=1)
+    report, fault = runpy.run_path(str(TOOL))['check'](argparse.Namespace(**arguments))
+    assert fault is None and not report.errors and len(report.datasets) == 6
+    below = sorted(path for path in map(str, listed) if path.startswith(str(tmp_path / 'data')))
+    assert below == [str(tmp_path / 'data/images'), str(tmp_path / 'data/masks')]
+    assert opened.count(table) == 1
+
+
+def test_what_is_at_fault_comes_last(monkeypatch, capsys):
+    main = runpy.run_path(str(TOOL))['main']
+    report = Report()
+    report.warning('class-everywhere', 'labels.csv', 'every image has it')
+    monkeypatch.setitem(main.__globals__, 'check', lambda args: (report, None))
+    advice = Advice(advice='Recipe: train as configured.')
+    monkeypatch.setitem(main.__globals__, 'time_recipes', lambda args: advice)
+    assert main(argparse.Namespace(quick=False, json=False)) == 0
+    assert capsys.readouterr().out.splitlines()[-4:] == [
+        'Recipe: train as configured.',
+        '',
+        'WARNING class-everywhere: labels.csv: every image has it',
+        '0 errors, 1 warnings',
+    ]
+
+
+def count_calls(monkeypatch, module, name):
+    real, calls = getattr(module, name), []
+    monkeypatch.setattr(
+        module, name, lambda path, *how, **more: (calls.append(path), real(path, *how, **more))[1]
+    )
+    return calls
 
 
 def test_data_set_that_cannot_be_built(root):

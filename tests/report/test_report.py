@@ -14,6 +14,7 @@ from weaktr_mmseg.evaluation.score_files import confusion_scores, sweep_scores, 
 from weaktr_mmseg.pseudo_labels.thresholds import ThresholdSweep
 from weaktr_mmseg.report import page, write_report, write_report_or_warn
 from weaktr_mmseg.report.run_files import read_run
+from weaktr_mmseg.report.sections import class_table
 from weaktr_mmseg.utils.errors import WeakTrInputError
 from weaktr_mmseg.utils.masks import write_mask
 
@@ -149,3 +150,15 @@ def test_a_fault_at_the_end_of_a_run_is_a_warning(bare_run, monkeypatch):
     (bare_run / 'summary.json').write_text('{', encoding='utf-8')
     write_report_or_warn(bare_run)
     assert lines[1].startswith('No report.html: WeakTrInputError: ')
+
+
+def test_the_class_table_shows_the_threshold_of_the_run(run):
+    maps = read_run(run).cam_scores['maps']['fused']
+    maps['chosen'].update(iou=[1.0, 2.0, 3.0], miou=2.0)
+    maps['oracle'].update(iou=[7.0, 8.0, 9.0], miou=8.0)
+    scores = dict(classes=CLASSES, maps=dict(fused=maps))
+    write_scores(run / 'pseudo_labels/scores_train.json', scores)
+    table = class_table(read_run(run))
+    assert table['columns'][0] == 'fused CAM'
+    assert [row['values'][0] for row in table['rows']] == [1.0, 2.0, 3.0]
+    assert table['means'][0] == 2.0

@@ -11,12 +11,17 @@ from mmengine.config import Config
 from PIL import Image
 
 from weaktr_mmseg.apis import CAMInspector, build_cam_model, cam_stage_config
+from weaktr_mmseg.apis.images import find_images
 from weaktr_mmseg.apis.known_images import known_images
 from weaktr_mmseg.datasets.demo_scenes import DemoSize, write_demo
 from weaktr_mmseg.utils.configs import read_config
 from weaktr_mmseg.utils.errors import WeakTrInputError
 from weaktr_mmseg.visualization.cam_figures import ranked_heads
-from weaktr_mmseg.visualization.visualize_cams import CAMPictureOptions, visualize_cams
+from weaktr_mmseg.visualization.visualize_cams import (
+    CAMPictureOptions,
+    _given_masks,
+    visualize_cams,
+)
 
 TOOL = Path(__file__).parents[2] / 'tools/visualize_cams.py'
 
@@ -50,6 +55,37 @@ def test_inspection_is_what_the_network_predicts(inspector):
     weighted = seen.head_weights[..., None, None, None] * seen.head_attention
     expected = fused[seen.attention_ids].numpy().reshape(2, 4, 4)
     np.testing.assert_allclose(weighted.mean(axis=(0, 1)), expected, atol=1e-5)
+
+
+def test_the_network_sees_blue_first(inspector, monkeypatch):
+    """As in training: mmcv reads BGR, and the preprocessor turns it."""
+    seen = []
+    real = inspector.model.test_step
+    monkeypatch.setattr(
+        inspector.model, 'test_step', lambda data: (seen.append(data['inputs']), real(data))[1]
+    )
+    image = np.zeros((32, 32, 3), np.uint8)
+    image[..., 0], image[..., 2] = 200, 10  # red
+    inspector.inspect(image, [0])
+    ((pixels, *_), *_) = seen[0]
+    assert len(pixels) == 3
+    assert [channel.unique().tolist() for channel in pixels] == [[10], [0], [200]]
+
+
+def test_masks_are_found_by_folder_and_name(tiny_cam, tmp_path):
+    pixels = np.zeros((40, 50, 3), np.uint8)
+    for name in ('a', 'sub/a', 'sub/b'):
+        (tmp_path / f'photos/{name}.png').parent.mkdir(parents=True, exist_ok=True)
+        Image.fromarray(pixels).save(tmp_path / f'photos/{name}.png')
+    files = find_images([tmp_path / 'photos'])
+    masks = tmp_path / 'masks'
+    masks.mkdir()
+    with pytest.raises(WeakTrInputError, match=r'masks: expected a mask of .* such as a\.png'):
+        _given_masks(files, masks)
+    for name in ('a', 'b'):
+        (masks / f'{name}.png').touch()
+    found = {file.name: path.name for file, path in _given_masks(files, masks).items()}
+    assert found == {'a': 'a.png', 'sub/b': 'b.png'}  # a.png is not that of sub/a
 
 
 def test_classes_without_labels_are_those_above_the_score(inspector):

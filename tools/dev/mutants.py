@@ -19,6 +19,7 @@ import tempfile
 import time
 from collections import Counter, defaultdict
 from collections.abc import Iterator, Sequence
+from functools import cache
 from pathlib import Path
 from typing import NamedTuple
 
@@ -126,13 +127,15 @@ def _copy_project(root: Path) -> Path:
 
 def _test(mutant: Mutant, root: Path, tests: Sequence[str] | None) -> str:
     """Runs the tests of a mutant and says how it fared."""
-    chosen = tuple(tests or tests_of(mutant.path))
-    seconds = _usual_seconds(chosen, root)
     source = mutant.path.read_text(encoding='utf-8')
     changed = mutate_code(source, get_operator(mutant.operator)(), mutant.occurrence)
-    (root / mutant.path).write_text(changed, encoding='utf-8')
-    outcome = _run(chosen, root, PATIENCE * seconds + LONGEST)
-    (root / mutant.path).write_text(source, encoding='utf-8')
+    for path in tests or tests_of(mutant.path):
+        timeout = PATIENCE * _usual_seconds(path, root) + LONGEST
+        (root / mutant.path).write_text(changed, encoding='utf-8')
+        outcome = _run(path, root, timeout)
+        (root / mutant.path).write_text(source, encoding='utf-8')
+        if outcome != SURVIVED:
+            break
     print(f'{outcome} {mutant.path}:{mutant.line} {mutant.operator.removeprefix("core/")}')
     if outcome == SURVIVED:
         before, after = source.splitlines(), changed.splitlines()
@@ -150,20 +153,16 @@ def tests_of(file: Path) -> list[str]:
     return [str(path) for path in (own, folder) if path.exists()]
 
 
-_seconds: dict[tuple[str, ...], float] = {}
-
-
-def _usual_seconds(tests: tuple[str, ...], root: Path) -> float:
+@cache
+def _usual_seconds(tests: str, root: Path) -> float:
     """Time of the tests on unchanged code, where they must pass."""
-    if tests not in _seconds:
-        start = time.perf_counter()
-        if _run(tests, root, timeout=3600) != SURVIVED:
-            sys.exit(f'error: {" ".join(tests)} fail on unchanged code')
-        _seconds[tests] = time.perf_counter() - start
-    return _seconds[tests]
+    start = time.perf_counter()
+    if _run(tests, root, timeout=3600) != SURVIVED:
+        sys.exit(f'error: {tests} fail on unchanged code')
+    return time.perf_counter() - start
 
 
-def _run(tests: Sequence[str], root: Path, timeout: float) -> str:
+def _run(tests: str, root: Path, timeout: float) -> str:
     child = os.fork()
     if child == 0:
         _run_here(tests, root)
@@ -178,7 +177,7 @@ def _run(tests: Sequence[str], root: Path, timeout: float) -> str:
     return ENDLESS
 
 
-def _run_here(tests: Sequence[str], root: Path) -> None:
+def _run_here(tests: str, root: Path) -> None:
     """Runs tests in this process, which ends with their exit code."""
     os.setpgid(0, 0)
     os.chdir(root)
@@ -190,7 +189,7 @@ def _run_here(tests: Sequence[str], root: Path) -> None:
             os.dup2(nowhere.fileno(), stream)
     code = 1
     try:
-        code = pytest.main(['-x', '-q', '-p', 'no:cacheprovider', *tests])
+        code = pytest.main(['-x', '-q', '-p', 'no:cacheprovider', tests])
     finally:
         os._exit(int(code))
 

@@ -84,8 +84,8 @@ class Report:
             problems=[{key: getattr(p, key) for key in FIELDS} for p in self.problems],
         )
 
-    def to_text(self) -> str:
-        """The report as tables for a terminal, the errors last, above the prompt."""
+    def tables(self) -> str:
+        """What there is, for a terminal."""
         rows: list[tuple[str, ...]] = [('data set', 'images', 'labelled', 'masks')]
         rows += [
             tuple('not read' if value is None else str(value) for value in row.values())
@@ -95,10 +95,13 @@ class Report:
         if self.class_balance:
             counts = [(name, str(count)) for name, count in self.class_balance.items()]
             parts.append(_table([('class', 'training images'), *counts]))
-        parts += self.lines()
-        errors = len(self.errors)
-        parts.append(f'{errors} errors, {len(self.problems) - errors} warnings')
         return '\n'.join(parts)
+
+    def findings(self) -> str:
+        """What is at fault, for a terminal: the errors last, above the prompt."""
+        errors = len(self.errors)
+        counts = f'{errors} errors, {len(self.problems) - errors} warnings'
+        return '\n'.join([*self.lines(), counts])
 
 
 #: Checks of pixels that concern one sample, which a data set with ``on_fault='skip'`` goes

@@ -18,7 +18,7 @@ def reset_peak() -> None:
         torch.cuda.reset_peak_memory_stats()
         return
     with suppress(OSError):  # not Linux, or not allowed
-        RESET.write_text(RESET_PEAK)
+        RESET.write_text(RESET_PEAK, encoding='ascii')
 
 
 def memory_now() -> int | None:

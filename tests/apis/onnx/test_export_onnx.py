@@ -123,6 +123,28 @@ def test_comparison_finds_another_model(exported):
     assert compare_with_onnxruntime(other, path, [(1, 40, 24)])[0].max_difference > 1e-3
 
 
+@pytest.mark.parametrize(
+    ('change', 'difference', 'agreement'),
+    [
+        (lambda logits: logits[..., 1:], float('inf'), 0.0),  # another shape
+        (lambda logits: logits[:, [1, 2, 0]] + 9, None, 0.0),  # other classes win
+        (lambda logits: logits, 0.0, 1.0),
+    ],
+)
+def test_comparison_says_how_much_differs(exported, monkeypatch, change, difference, agreement):
+    model, path = exported
+
+    class Session:
+        def run(self, names, inputs):
+            return [change(predict_whole(model, torch.from_numpy(inputs['image'])).numpy())]
+
+    monkeypatch.setattr(onnxruntime, 'InferenceSession', lambda *_, **__: Session())
+    (found,) = compare_with_onnxruntime(model, path, [(2, 16, 24)])
+    assert found.shape == (2, 16, 24)
+    assert found.agreement == agreement
+    assert found.max_difference == difference if difference is not None else found[1] > 5
+
+
 def test_position_grid_is_traced_at_another_size_than_the_trained_one():
     graph = OnnxSegmentor(build(model_config()))
     height, width = graph.example().shape[1:3]

@@ -186,3 +186,11 @@ def test_equal_on_one_two_and_four_processes(group, tmp_path):
         assert sum(value for _, value, _ in parts) / processes == pytest.approx(loss.item())
         for rank, _, gradient in parts:
             np.testing.assert_allclose(gradient, logits.grad[rank::processes].numpy(), atol=1e-12)
+
+
+def test_clipping_sets_in_at_start_itself():
+    values = torch.tensor([[[0.0, 2.0, 1.0, 1.0]]])  # its mean is 1
+
+    result = gradient_clipping_loss(values, patch_size=4, start=1.0)
+
+    assert result.pixel_loss.tolist() == [[[0.0, 1.0, 1.0, 1.0]]]
