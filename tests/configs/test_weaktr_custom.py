@@ -128,7 +128,7 @@ def test_masks_of_an_interrupted_stage_are_kept_and_trusted_ones_stand_in(tmp_pa
     (folder / 'photo 2.png').unlink()
     run = Run(cfg, tmp_path / 'work_dirs/weaktr_custom')
     run.cfg.work_dir = str(run.work_dir)
-    run.results['retrain'] = json.loads((run.work_dir / 'state.json').read_text())['stages'][
+    run.results['retrain'] = json.loads((run.work_dir / 'state.json').read_text('utf-8'))['stages'][
         'retrain'
     ]['results']
     trusted = np.full((40, 56), 2, np.uint8)

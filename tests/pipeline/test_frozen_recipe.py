@@ -23,7 +23,7 @@ def read(leaf, **options):
 @pytest.fixture
 def own_data(tmp_path, monkeypatch, write_image):
     write_image(tmp_path / 'images/a.jpg')
-    (tmp_path / 'labels.csv').write_text('image,labels\na.jpg,cat;dog;cow\n')
+    (tmp_path / 'labels.csv').write_text('image,labels\na.jpg,cat;dog;cow\n', encoding='utf-8')
     monkeypatch.setenv('WEAKTR_DATA', str(tmp_path))
     monkeypatch.setenv('WEAKTR_PRETRAINED', 'mine.pth')
 
