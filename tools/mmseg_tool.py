@@ -30,6 +30,7 @@ CPU_WRAPPER = (
     'model_wrapper_cfg.device_ids=None',
     'model_wrapper_cfg.broadcast_buffers=False',
 )
+NO_FILE = (FileNotFoundError, FileExistsError, NotADirectoryError, PermissionError)
 TRACEBACK = 'WEAKTR_TRACEBACK'  # an environment variable: show where an error came from
 
 
@@ -86,7 +87,7 @@ def _run(script: Path, args: argparse.Namespace) -> None:
         if script.name == 'test.py':
             sys.argv += test_work_dir(cfg, sys.argv)
         runpy.run_path(str(script), run_name='__main__')
-    except (WeakTrError, FileNotFoundError) as error:
+    except (WeakTrError, *NO_FILE) as error:
         if os.environ.get(TRACEBACK):
             raise
         sys.exit(_fault(str(error)))

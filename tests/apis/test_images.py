@@ -41,6 +41,9 @@ def test_missing_input_and_empty_folder(tmp_path):
         find_images([tmp_path / 'absent.png'])
     with pytest.raises(WeakTrInputError, match='no image in it'):
         find_images([tmp_path])
+    touch(tmp_path / 'masks/a.png')
+    with pytest.raises(WeakTrInputError, match=r'no image in it or its sub-folders but .*masks$'):
+        find_images([tmp_path], exclude=[tmp_path / 'masks', tmp_path / 'none'])
 
 
 def test_resize():

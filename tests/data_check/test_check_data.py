@@ -19,6 +19,7 @@ from PIL import Image
 import weaktr_mmseg  # noqa: F401
 from weaktr_mmseg.data_check.check_data import check_data
 from weaktr_mmseg.data_check.problems import Report
+from weaktr_mmseg.datasets.faults import Fault
 from weaktr_mmseg.pipeline.recipe_advice import Advice
 from weaktr_mmseg.utils.masks import read_mask, write_mask
 from weaktr_mmseg.utils.palette import voc_palette
@@ -395,6 +396,17 @@ def test_the_tool_lists_folders_and_reads_tables_once(tmp_path, write_image, mon
     below = sorted(path for path in map(str, listed) if path.startswith(str(tmp_path / 'data')))
     assert below == [str(tmp_path / 'data/images'), str(tmp_path / 'data/masks')]
     assert opened.count(table) == 1
+
+
+def test_the_errors_of_a_kind_name_their_file_once_and_the_remedy():
+    report = Report()
+    for index in range(7):
+        report.add_fault(Fault('label-missing', 'labels.csv', f"'{index}' has none", hint='do so'))
+    report.error('mask', 'm.png', 'm.png: no mask')
+    assert report.error_line() == (
+        "label-missing: labels.csv: '0' has none; '1' has none; '2' has none; '3' has none; "
+        "'4' has none; and 2 more; do so; mask: m.png: no mask"
+    )
 
 
 def test_what_is_at_fault_comes_last(monkeypatch, capsys):

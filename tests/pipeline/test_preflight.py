@@ -64,9 +64,17 @@ FAULTS = [
     ({'test_evaluator.iou_metrics': ['mIOU']}, r'^test_evaluator: .*mIOU'),
     ({'val_evaluator.iou_metrics': ['mIOU']}, r'^val_evaluator: .*mIOU'),
     ({'param_scheduler.0.type': 'LinearRL'}, r'^param_scheduler: LinearRL is not in'),
-    ({'cam_stage.model.backbone.archs': 1}, r'^cam_stage\.model, hooks: .*archs'),
-    ({'model.decode_head.num_layer': 1}, r'^model, hooks: .*num_layer'),
-    ({'custom_hooks': [dict(type='NoHook')]}, r'^model, hooks: NoHook is not in'),
+    ({'cam_stage.model.backbone.archs': 1}, r'^cam_stage\.model: .*archs'),
+    ({'model.decode_head.num_layer': 1}, r'^model: .*num_layer'),
+    ({'custom_hooks': [dict(type='NoHook')]}, r'^custom_hooks: NoHook is not in'),
+    ({'default_hooks.timer.type': 'NoTimer'}, r'^default_hooks: NoTimer is not in'),
+    ({'cam_stage.randomness.seed': 'abc'}, r'^cam_stage\.randomness: '),
+    ({'env_cfg.mp_cfg.mp_start_method': 'threads'}, r"^env_cfg: .*'threads'"),
+    ({'train_cfg.val_interval': 0}, r'^train_cfg\.val_interval: .* positive .*got 0'),
+    (
+        {'custom_hooks': [dict(type='EarlyStoppingHook', monitor='mDice')]},
+        r'^custom_hooks: monitor of EarlyStoppingHook: expected .*mIoU.*got .mDice',
+    ),
     ({'test_dataloader.persistent_workers': True}, r'^test_cfg, .*persistent_workers'),
     (
         {'train_dataloader.dataset.pipeline.0.type': 'LoadImage'},
@@ -141,6 +149,10 @@ def test_mixed_precision_without_gpu_says_what_to_set(tiny, monkeypatch, place):
     message = rf'^{place}optim_wrapper\.type: .*no.*; set {place}optim_wrapper\.type=OptimWrapper$'
     with pytest.raises(WeakTrInputError, match=message):
         check(tiny, **{f'{place}optim_wrapper.type': 'AmpOptimWrapper'})
+
+
+def test_stopping_early_at_a_present_score_passes(tiny):
+    check(tiny, custom_hooks=[dict(type='EarlyStoppingHook', monitor='mIoU')])
 
 
 @pytest.mark.parametrize('key', ['mIoU', 'aAcc', 'auto'])

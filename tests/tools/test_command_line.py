@@ -91,3 +91,19 @@ def test_options_are_read_as_mmengine_reads_them():
 def test_an_option_without_value_is_named():
     with pytest.raises(WeakTrInputError, match="expected KEY=VALUE, got 'model'"):
         parse_options(['model'])
+
+
+@pytest.mark.parametrize('value', ["dict(type='A')", "[dict(type='A', b=1)]", '{1:2}', '[ {1:2}]'])
+def test_a_dictionary_is_no_text(value):
+    with pytest.raises(WeakTrInputError, match=r'options a\.b: .*key by key, as in a\.b\.type'):
+        parse_options(['c=1', f'a.b={value}'])
+
+
+@pytest.mark.parametrize('value', ['[(1,2]', '[1,2', '1,[2'])
+def test_brackets_that_do_not_match_are_said(value):
+    with pytest.raises(WeakTrInputError, match='cannot be read: a='):
+        parse_options([f'a={value}'])
+
+
+def test_braces_of_a_path_are_text():
+    assert parse_options(['root=/data/{x}/dict']) == {'root': '/data/{x}/dict'}

@@ -92,7 +92,8 @@ def _images_below(folder: Path, exclude: Sequence[str | Path]) -> list[Path]:
         and outside.isdisjoint(path.resolve().parents)
     ]
     if not images:
-        but = f' but {", ".join(map(str, exclude))}' if exclude else ''
+        passed = [str(other) for other in exclude if Path(other).is_dir()]
+        but = f' but {", ".join(passed)}' if passed else ''
         raise WeakTrInputError(f'folder {folder}: no image in it or its sub-folders{but}')
     return images
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 from dataclasses import dataclass, field, replace
 
-from ..datasets.faults import ERROR, SHOWN, WARNING, Fault
+from ..datasets.faults import ERROR, SHOWN, WARNING, Fault, in_one_line
 
 #: What the report as JSON says of a problem.
 FIELDS = ('severity', 'check', 'file', 'message', 'hint')
@@ -62,11 +62,9 @@ class Report:
         Args:
             severity: Only problems of this severity, which is then not written.
         """
-        kinds: dict[tuple[str, str], list[Fault]] = {}
-        for problem in sorted(self.problems, key=_weight):
-            if severity in (None, problem.severity):
-                kinds.setdefault((problem.severity, problem.check), []).append(problem)
-        for (kind, check), problems in kinds.items():
+        for (kind, check), problems in self._kinds().items():
+            if severity not in (None, kind):
+                continue
             head = f'{check}: ' if severity else f'{kind.upper()} {check}: '
             for problem in problems[:SHOWN]:
                 yield f'{head}{problem.line}'
@@ -74,6 +72,20 @@ class Report:
                 yield f'{head}and {len(problems) - SHOWN} more'
             if problems[0].hint:
                 yield f'    {problems[0].hint}'
+
+    def error_line(self) -> str:
+        """The errors in one line, of each kind the first five, how many more, and a hint."""
+        return '; '.join(
+            f'{check}: {in_one_line(problems)}'
+            for (kind, check), problems in self._kinds().items()
+            if kind == ERROR
+        )
+
+    def _kinds(self) -> dict[tuple[str, str], list[Fault]]:
+        kinds: dict[tuple[str, str], list[Fault]] = {}
+        for problem in sorted(self.problems, key=_weight):
+            kinds.setdefault((problem.severity, problem.check), []).append(problem)
+        return kinds
 
     def to_dict(self) -> dict:
         """The report as plain types, for JSON."""

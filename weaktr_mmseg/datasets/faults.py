@@ -77,7 +77,10 @@ def raise_first(faults: Sequence[Fault]) -> None:
 
 
 def in_one_line(faults: Sequence[Fault]) -> str:
-    """Joins faults of one kind: the first five, how many more, and what can be done."""
-    lines = [fault.line for fault in faults[:SHOWN]]
+    """Joins faults of one kind: the first five, each file once, how many more, what to do."""
+    lines = [
+        fault.message if before is not None and fault.file == before.file else fault.line
+        for before, fault in zip([None, *faults], faults[:SHOWN])
+    ]
     more = [f'and {len(faults) - SHOWN} more'] if len(faults) > SHOWN else []
     return '; '.join([*lines, *more, *filter(None, [faults[0].hint])])

@@ -5,7 +5,7 @@ from __future__ import annotations
 import copy
 import logging
 import tempfile
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from difflib import get_close_matches
 from pathlib import Path
@@ -14,7 +14,7 @@ from typing import Any
 import torch
 from mmengine.config import Config, ConfigDict
 from mmengine.evaluator import BaseMetric, Evaluator
-from mmengine.hooks import CheckpointHook
+from mmengine.hooks import CheckpointHook, EarlyStoppingHook
 from mmengine.logging import MessageHub, MMLogger
 from mmengine.registry import DefaultScope
 from mmengine.runner import Runner
@@ -60,8 +60,8 @@ def check_stage(cfg: Config, place: str = '') -> None:
     with tempfile.TemporaryDirectory() as folder, without_traces():
         cfg.work_dir = folder
         with config_faults(f'{place}model, hooks'):
-            runner = _DryRunner.from_cfg(cfg)
-        runner.build_all(place)
+            runner = type('_PlacedRunner', (_DryRunner,), dict(place=place)).from_cfg(cfg)
+        runner.build_all()
 
 
 def check_pipeline(cfg: Config, stages: Sequence[Stage]) -> None:
@@ -135,12 +135,14 @@ def _with_stand_in(loader: ConfigDict) -> ConfigDict:
 class _DryRunner(Runner):
     """mmengine's runner without files, logs and devices, which builds but never runs."""
 
+    place = ''  # prefix of the keys
     _train_loop: Any
     optim_wrapper: Any
     param_schedulers: Any
 
-    def build_all(self, place: str) -> None:
+    def build_all(self) -> None:
         """Builds what training and testing would."""
+        place = self.place
         if self._train_loop is not None:
             with config_faults(f'{place}train_cfg, train_dataloader'):
                 self._train_loop = self.build_train_loop(self._train_loop)
@@ -160,7 +162,7 @@ class _DryRunner(Runner):
                 built = getattr(self, f'build_{kind}_loop')(loop)
             names = score_names(built.evaluator, f'{place}{kind}_evaluator')
             if kind == 'val' and names is not None:
-                self._check_save_best(names, place)
+                self._check_monitored(names, place)
 
     def _check_optimizer_type(self, place: str) -> None:
         """An unknown optimizer; mmengine says of it that None cannot be called."""
@@ -174,13 +176,19 @@ class _DryRunner(Runner):
                 f'{place}optim_wrapper.optimizer.type: no optimizer {kind!r}{hint}'
             )
 
-    def _check_save_best(self, names: set[str], place: str) -> None:
-        hook = next((hook for hook in self.hooks if isinstance(hook, CheckpointHook)), None)
-        for key in getattr(hook, 'key_indicators', None) or ():
-            if key != 'auto' and key not in names:
+    def _check_monitored(self, names: set[str], place: str) -> None:
+        wanted = []
+        for hook in self.hooks:
+            if isinstance(hook, CheckpointHook):
+                keys = getattr(hook, 'key_indicators', None) or ()
+                wanted += [('default_hooks.checkpoint.save_best', k) for k in keys if k != 'auto']
+            elif isinstance(hook, EarlyStoppingHook):
+                wanted.append(('custom_hooks: monitor of EarlyStoppingHook', hook.monitor))
+        for key, name in wanted:
+            if name not in names:
                 raise WeakTrInputError(
-                    f'{place}default_hooks.checkpoint.save_best: expected a score of val_evaluator '
-                    f'({", ".join(sorted(names))}), got {key!r}'
+                    f'{place}{key}: expected a score of val_evaluator '
+                    f'({", ".join(sorted(names))}), got {name!r}'
                 )
 
     def wrap_model(self, wrapper: dict | None, model: nn.Module) -> nn.Module:
@@ -200,6 +208,26 @@ class _DryRunner(Runner):
 
     def dump_config(self) -> None:
         pass
+
+
+def _with_key(method: str, key: str) -> Callable[..., Any]:
+    """A method of mmengine's runner whose faults name the key of the config that it reads."""
+
+    def call(self: _DryRunner, *args: Any, **kwargs: Any) -> Any:
+        with config_faults(f'{self.place}{key}'):
+            return getattr(Runner, method)(self, *args, **kwargs)
+
+    return call
+
+
+for _method, _key in (
+    ('set_randomness', 'randomness'),
+    ('setup_env', 'env_cfg'),
+    ('build_model', 'model'),
+    ('register_default_hooks', 'default_hooks'),
+    ('register_custom_hooks', 'custom_hooks'),
+):
+    setattr(_DryRunner, _method, _with_key(_method, _key))
 
 
 def score_names(evaluator: Evaluator, place: str) -> set[str] | None:

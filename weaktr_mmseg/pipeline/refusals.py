@@ -31,6 +31,11 @@ def refuse_unsupported(cfg: Config, place: str = '') -> None:
             f'{loop.get("type", "by_epoch=False")}; write {place}train_cfg=dict(_delete_=True, '
             "type='WeakTrEpochLoop', max_epochs=N)"
         )
+    if isinstance(interval := loop.get('val_interval', 1), int) and interval < 1:
+        raise WeakTrInputError(
+            f'{place}train_cfg.val_interval: expected a positive number of epochs, got {interval}; '
+            'where no epoch is to be validated, write one beyond max_epochs'
+        )
     _check_checkpoints((cfg.get('default_hooks') or {}).get('checkpoint'), place)
 
 

@@ -16,7 +16,7 @@ from mmseg.registry import RUNNERS
 
 from ..checkpoints import use_safe_readers
 from ..crf import tune_allocator
-from ..data_check import ERROR, WARNING
+from ..data_check import WARNING
 from ..data_check.check_data import check_data
 from ..datasets.listing_cache import listed_once
 from ..engine.disk_space import disk_full_errors
@@ -120,7 +120,7 @@ class WeakTrRunner:
         for line in report.lines(WARNING):
             print_log(line, 'current', logging.WARNING)
         if report.errors:
-            raise WeakTrInputError('; '.join(line.strip() for line in report.lines(ERROR)))
+            raise WeakTrInputError(report.error_line())
         fit_schedules(self.cfg)
         if 'retrain' in {stage.name for stage in self.stages}:
             drop_unscored_validation(self.cfg)

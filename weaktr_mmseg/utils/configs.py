@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import argparse
 import copy
+import re
 from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import Any
@@ -12,6 +13,8 @@ from mmengine.config import Config, ConfigDict, DictAction
 
 from .errors import WeakTrInputError
 from .shipped_files import find_config
+
+_DICTIONARY = re.compile(r'[\[(\s]*(\{|dict\()')
 
 
 def read_config(path: str | Path, options: Sequence[str] | None = None) -> Config:
@@ -47,14 +50,24 @@ def parse_options(options: Sequence[str]) -> dict[str, Any]:
         {'model.backbone.img_size': 64, 'scales': [1.0, 1.2]}
 
     Raises:
-        WeakTrInputError: If one has no ``=``.
+        WeakTrInputError: If one has no ``=``, is a dictionary or has brackets that do not match.
     """
     for option in options:
         if '=' not in option:
             raise WeakTrInputError(f'--cfg-options: expected KEY=VALUE, got {option!r}')
+        key, _, value = option.partition('=')
+        if _DICTIONARY.match(value):  # mmengine would take it for text
+            raise WeakTrInputError(
+                f'--cfg-options {key}: a dictionary is written key by key, as in {key}.type=NAME '
+                '(entries of a list by their numbers), or in a config file'
+            )
     parser = argparse.ArgumentParser()
     parser.add_argument('--options', nargs='+', action=DictAction)
-    return parser.parse_args(['--options', *options]).options
+    try:
+        return parser.parse_args(['--options', *options]).options
+    except (AssertionError, RecursionError) as error:  # of brackets that do not match
+        shown = ' '.join(options)
+        raise WeakTrInputError(f'--cfg-options: cannot be read: {shown}') from error
 
 
 def complete_cam_stage(cfg: Config) -> ConfigDict:

@@ -42,6 +42,9 @@ def test_bad_manifest(tmp_path):
         discover_classes(tmp_path / 'none')
     with pytest.raises(FileNotFoundError, match=r'has no labels\.csv or labels\.json'):
         discover_classes(tmp_path)
+    (tmp_path / 'Labels.xlsx').touch()
+    with pytest.raises(FileNotFoundError, match=r"but 'Labels\.xlsx'; save it as CSV"):
+        discover_classes(tmp_path)
     (tmp_path / 'labels.csv').write_text('image,labels\na,\n', encoding='utf-8')
     with pytest.raises(ValueError, match=r'labels\.csv: no class found'):
         discover_classes(tmp_path)

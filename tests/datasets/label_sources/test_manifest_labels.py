@@ -45,6 +45,22 @@ def test_csv_header(tmp_path, text):
         read(tmp_path, text)
 
 
+@pytest.mark.parametrize(
+    'columns', ['image,labels,labels2', 'Label 1,image,labels', 'image,labels,labels']
+)
+def test_labels_in_further_columns_are_not_dropped(tmp_path, columns):
+    with pytest.raises(ValueError, match=r"labels\.csv: column '.*separated by semicolons"):
+        read(tmp_path, f'{columns}\ncat,dog,cat\n')
+
+
+def test_a_workbook_is_not_printed(tmp_path):
+    with pytest.raises(ValueError, match='no text; save the table as "CSV UTF-8"'):
+        read(tmp_path, 'PK\x03\x04' + 99 * '\0')
+    with pytest.raises(ValueError) as fault:
+        read(tmp_path, 'x' * 10_000)
+    assert len(str(fault.value)) < 300
+
+
 @pytest.mark.parametrize('row', ['a.jpg', 'a.jpg,cat,dog', ',cat'])
 def test_csv_row(tmp_path, row):
     with pytest.raises(ValueError, match=r'labels\.csv, line 3: expected one cell a column'):

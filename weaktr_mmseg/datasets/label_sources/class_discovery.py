@@ -33,7 +33,9 @@ def find_manifest(root: str) -> str:
         )
     found = [name for name in LABEL_FILES if (Path(root) / name).is_file()]
     if not found:
-        raise FileNotFoundError(f'{root} has no {" or ".join(LABEL_FILES)}')
+        others = sorted(file.name for file in Path(root).glob('[Ll]abels*'))
+        but = f", but '{others[0]}'; save it as CSV UTF-8 under that name" if others else ''
+        raise FileNotFoundError(f'{root} has no {" or ".join(LABEL_FILES)}{but}')
     if len(found) > 1:
         raise ValueError(f'{root} has both {" and ".join(found)}; keep one')
     return found[0]

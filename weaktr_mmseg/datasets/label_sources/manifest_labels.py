@@ -52,6 +52,8 @@ def _rows(file: Path) -> Iterator[LabelRow]:
         text = file.read_text(encoding='utf-8-sig')
     except UnicodeDecodeError as error:
         raise ValueError(f'{file}: must be UTF-8: {error}') from None
+    if '\0' in text:
+        raise ValueError(f'{file}: no text; save the table as "CSV UTF-8"')
     try:
         yield from readers[file.suffix.lower()](file, text)
     except csv.Error as error:
@@ -64,7 +66,13 @@ def _csv_rows(file: Path, text: str) -> Iterator[LabelRow]:
     if not {'image', 'labels'} <= set(header):
         raise ValueError(
             f'{file}: the first line must name the columns image,labels '
-            f'(comma between columns, semicolon between labels), got {header}'
+            f'(comma between columns, semicolon between labels), got {",".join(header)[:80]!r}'
+        )
+    others = [column for index, column in enumerate(header) if index != header.index('labels')]
+    if more := [column for column in others if column.lower().startswith('label')]:
+        raise ValueError(
+            f"{file}: column '{more[0]}': all labels of an image stand in the column 'labels', "
+            "separated by semicolons, as in 'cat;dog'"
         )
     rows.fieldnames = header
     for row in rows:
