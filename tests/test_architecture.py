@@ -115,3 +115,24 @@ def test_registered_classes_are_listed(code_tables):
     listed = ' '.join(re.findall(r'\{\{ registered: (.*?) \}\}', page)).split()
     for part in {path.parent.name for path in PACKAGE.glob('*/__init__.py')}:
         assert (part in listed) == any(code_tables.registered_classes(part)), part
+
+
+def test_text_is_read_and_written_with_an_encoding():
+    """What ruff's PLW1514 misses; PYTHONWARNDEFAULTENCODING sees only what a test runs."""
+    files = [
+        file for name in ('weaktr_mmseg', 'tools', 'tests') for file in (ROOT / name).rglob('*.py')
+    ]
+    calls = [
+        (f'{file.relative_to(ROOT)}:{node.lineno}', len(node.args), node.keywords, node.func.attr)
+        for file in files
+        for node in ast.walk(ast.parse(file.read_text(encoding='utf-8')))
+        if isinstance(node, ast.Call) and isinstance(node.func, ast.Attribute)
+    ]
+    places = dict(read_text=0, write_text=1)  # arguments before the encoding
+    found = [call for call in calls if call[3] in places]
+    assert len(found) > 100
+    assert not [
+        where
+        for where, given, keywords, name in found
+        if given <= places[name] and not {'encoding', None} & {keyword.arg for keyword in keywords}
+    ]

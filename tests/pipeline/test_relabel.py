@@ -45,7 +45,7 @@ def cfg(tmp_path, monkeypatch):
         mask = np.zeros((40, 56), np.uint8)
         mask[:20] = 1 + index % 2
         write_mask(tmp_path / f'data/masks/{index}.png', mask, voc_palette(3))
-    (tmp_path / 'data/labels.csv').write_text('\n'.join(rows))
+    (tmp_path / 'data/labels.csv').write_text('\n'.join(rows), encoding='utf-8')
     monkeypatch.setenv('WEAKTR_DATA', str(tmp_path / 'data'))
     monkeypatch.chdir(tmp_path)
     monkeypatch.setattr(stage_configs, 'freeze_segmentor', freeze_tiny)
@@ -103,7 +103,7 @@ def test_an_interrupted_round_goes_on_and_a_changed_one_starts_anew(cfg, tmp_pat
 
     again = {path.name: path.stat().st_mtime_ns for path in masks.glob('*.png')}
     assert {name for name in again if again[name] != stamps[name]} == {lost}
-    state = json.loads((work_dir / 'state.json').read_text())['stages']
+    state = json.loads((work_dir / 'state.json').read_text('utf-8'))['stages']
     assert list(state) == list(summary['stages'])
 
 
