@@ -12,6 +12,8 @@ from weaktr_mmseg.datasets import demo_scenes
 from weaktr_mmseg.datasets.demo_scenes import CLASSES, MIN_VISIBLE, DemoSize, write_demo
 from weaktr_mmseg.utils.masks import read_mask
 
+from looping import some
+
 SIZE = DemoSize(train=5, val=3, side=32)
 
 
@@ -48,7 +50,7 @@ def test_layout(demo):
 
 
 def test_labels_are_the_classes_in_the_mask_and_each_is_visible(demo):
-    for path in (demo / 'Annotations').iterdir():
+    for path in some((demo / 'Annotations').iterdir()):
         names = [item.findtext('name') for item in ElementTree.parse(path).iter('object')]
         mask = read_mask(demo / 'SegmentationClass' / f'{path.stem}.png')
         assert mask.shape == (SIZE.side, SIZE.side)

@@ -6,6 +6,8 @@ import pytest
 import torch
 from published_segmentor import build_segmentor
 
+from looping import some
+
 GOLDEN_PATTERN = 'multi_segmenter*.npz'
 
 
@@ -39,7 +41,7 @@ def test_both_readouts_of_one_pass(segmentor, golden):
 @torch.no_grad()
 def test_training_and_validation_see_the_last_readout(segmentor, golden):
     del segmentor.test_cfg['readout_weights']
-    for case in golden.groups('case'):
+    for case in some(golden.groups('case')):
         image = golden.tensor(f'{case}/input').double()
         size = tuple(image.shape[2:])
         logits = segmentor.encode_decode(image, [dict(img_shape=size, ori_shape=size)] * len(image))

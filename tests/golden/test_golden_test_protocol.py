@@ -21,6 +21,8 @@ from weaktr_mmseg.models import WeakTrCRFTTAModel
 from weaktr_mmseg.models.segmentors.weaktr_segmentor import enlarge_small, window_starts
 from weaktr_mmseg.refinement import build_refiner
 
+from looping import some
+
 GOLDEN_PATTERN = 'test_protocol*.npz'
 DATA = ('voc', 'coco')
 READOUTS = dict(first=(1.0, 0.0), last=(0.0, 1.0))
@@ -83,7 +85,7 @@ def assert_close(actual: Tensor, expected: np.ndarray, atol: float) -> None:
 def test_inputs_of_the_views(golden, build, load):
     model = build()
     ratios = len(golden.meta['ratios'])
-    for name, _ in photos(golden):
+    for name, _ in some(photos(golden)):
         views = [inputs for inputs, _ in views_of(model, load(name))]
         assert len(views) == 2 * ratios
         for ratio in range(ratios):
@@ -96,7 +98,7 @@ def test_inputs_of_the_views(golden, build, load):
 @pytest.mark.parametrize('readout', READOUTS)
 def test_probabilities_of_every_view_and_their_mean(golden, build, load, readout):
     model = build(readout_weights=READOUTS[readout])
-    for name, step in photos(golden):
+    for name, step in some(photos(golden)):
         batch = load(name)
         views = views_of(model, batch)
         for ratio in range(len(golden.meta['ratios'])):
@@ -111,7 +113,7 @@ def test_probabilities_of_every_view_and_their_mean(golden, build, load, readout
 @torch.no_grad()
 def test_combination(golden, build, load):
     model = build(refine=None)
-    for name, _ in photos(golden):
+    for name, _ in some(photos(golden)):
         batch = load(name)
         (scores,) = model.scores(batch)
         assert_close(scores, golden[f'{name}/combined'], atol=2e-5)
@@ -133,7 +135,7 @@ def test_crf(golden, build, load, data):
         return seen[-1][1]
 
     model.refiner.crf = watched
-    for name, step in photos(golden):
+    for name, step in some(photos(golden)):
         seen.clear()
         (sample,) = model.test_step(load(name))
         labels = sample.pred_sem_seg.data[0].numpy()
@@ -173,7 +175,7 @@ def test_sizes_at_the_published_setting(golden):
     resizes = [Compose([dict(step)]) for step in cfg.tta_pipeline[1].transforms[0]]
     crop, stride = cfg.model.test_cfg.crop_size, cfg.model.test_cfg.stride
     sizes = zip(*(golden[f'sizes/{name}'] for name in ('photo', 'view', 'network', 'windows')))
-    for photo, *expected in sizes:
+    for photo, *expected in some(sizes):
         image = np.zeros((*photo, 3), np.uint8)
         views = [resize(dict(img=image))['img'].shape[:2] for resize in resizes]
         networks = [

@@ -8,6 +8,8 @@ from weaktr_mmseg.pseudo_labels.labelling import label_map
 from weaktr_mmseg.pseudo_labels.thresholds import ThresholdSweep
 from weaktr_mmseg.utils.confusion import confusion_matrix, mean_iou
 
+from looping import some
+
 GOLDEN_PATTERN = 'threshold_sweep*.npz'
 POINTS = 1e-3
 
@@ -30,7 +32,7 @@ def test_miou_at_every_threshold(golden):
 def test_label_maps_score_the_same(golden):
     """The path that writes masks, at some of the thresholds."""
     classes = int(golden['num_classes_with_background'])
-    for index in range(0, len(golden['thresholds']), 10):
+    for index in some(range(0, len(golden['thresholds']), 10)):
         threshold = float(golden['thresholds'][index])
         confusion = sum(
             confusion_matrix(truth, label_map(cams, ids, threshold), classes)

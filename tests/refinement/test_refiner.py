@@ -9,6 +9,8 @@ import torch
 from weaktr_mmseg.crf import DenseCRF, unary_from_labels, unary_from_probabilities
 from weaktr_mmseg.refinement import DenseCRFRefiner, PAMRRefiner, Refiner
 
+from looping import some
+
 IMAGE = np.zeros((20, 30, 3), np.uint8)
 IMAGE[:, 15:] = 200
 REFINERS = [
@@ -77,7 +79,9 @@ def test_a_batch_is_one_by_one(refiner):
     generator = torch.Generator().manual_seed(0)
     images = [torch.randint(0, 256, (9, 11, 3), generator=generator).byte() for _ in range(2)]
     scores = [torch.randn(3, 9, 11, generator=generator).softmax(0) for _ in range(2)]
-    for image, given, result in zip(images, scores, refiner.refine_batch(images, scores)):
+    for image, given, result in some(
+        zip(images, scores, refiner.refine_batch(images, scores), strict=True)
+    ):
         torch.testing.assert_close(result, refiner.refine(image, given), atol=1e-5, rtol=0)
         assert not torch.allclose(result, given, atol=1e-2)
         torch.testing.assert_close(result.sum(0), torch.ones(9, 11))

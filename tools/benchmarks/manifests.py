@@ -10,13 +10,16 @@ from __future__ import annotations
 import argparse
 import io
 import json
+import os
 import random
 import resource
+import runpy
 import subprocess
 import sys
 import tempfile
 import time
 from collections.abc import Iterable
+from contextlib import redirect_stdout
 from pathlib import Path
 
 import numpy as np
@@ -28,6 +31,8 @@ VOC_TRAINAUG = 10_582
 # Images, images with an object, objects of COCO 2014.
 COCO14 = dict(train=(82_783, 82_081, 604_907), val=(40_504, 40_137, 291_875))
 PIPELINE = 'coco14_pipeline'
+CHECK = 'check_data_10k'
+ROOT = Path(__file__).parents[2]
 CLASSES = ['background', *COCO_CATEGORIES.values()]
 LIMITS = {  # seconds, MB
     'manifest_csv_10k': (2, 1000),
@@ -35,6 +40,7 @@ LIMITS = {  # seconds, MB
     'voc_xml_10582': (10, 1000),
     'coco14_82081': (10, 1000),
     PIPELINE: (10, 2000),
+    CHECK: (10, 2000),
 }
 
 
@@ -47,11 +53,13 @@ def parse_args() -> argparse.Namespace:
     return parser.parse_args()
 
 
-def write_manifest(root: Path, suffix: str) -> dict:
+def write_manifest(root: Path, suffix: str, classes: int = len(CLASSES) - 1) -> dict:
     """Writes 10,000 images in 100 folders with one to three labels each."""
     rng = random.Random(0)
     labels = {
-        f'{index % 100:02d}/photo {index}.jpg': rng.sample(CLASSES[1:], rng.randint(1, 3))
+        f'{index % 100:02d}/photo {index}.jpg': rng.sample(
+            CLASSES[1 : classes + 1], rng.randint(1, 3)
+        )
         for index in range(10_000)
     }
     _touch(root / 'images', labels)
@@ -142,6 +150,7 @@ CASES = {
     'voc_xml_10582': write_voc,
     'coco14_82081': write_coco14,
     PIPELINE: write_coco14_pipeline,
+    CHECK: lambda root: write_manifest(root, '.csv', classes=12),
 }
 
 
@@ -203,6 +212,24 @@ def measure_pipeline(root: str) -> dict:
     return dict(images=images, seconds=round(seconds, 2), cpu=round(cpu, 2), peak_mb=_peak_mb())
 
 
+def measure_check(root: str) -> dict:
+    """Runs ``tools/check_data.py --quick`` on own data, its imports included."""
+    os.environ['WEAKTR_DATA'] = root
+    tool = ROOT / 'tools/check_data.py'
+    sys.path.insert(0, str(tool.parent))
+    options = ['cam_stage.model.backbone.init_cfg=None', 'model.backbone.init_cfg=None']
+    sys.argv = [str(tool), str(ROOT / 'configs/weaktr_custom.py'), '--quick']
+    sys.argv += ['--cfg-options', *options]
+    start, cpu, report = time.perf_counter(), time.process_time(), io.StringIO()
+    with redirect_stdout(report):
+        try:
+            runpy.run_path(str(tool), run_name='__main__')
+        except SystemExit as end:
+            assert end.code == 0, report.getvalue()
+    seconds, cpu = time.perf_counter() - start, time.process_time() - cpu
+    return dict(images=10_000, seconds=round(seconds, 2), cpu=round(cpu, 2), peak_mb=_peak_mb())
+
+
 def _peak_mb() -> int:
     peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
     return round(peak / (1024**2 if sys.platform == 'darwin' else 1024))
@@ -222,9 +249,9 @@ def main() -> int:
     args = parse_args()
     if args.measure:
         config = json.loads(args.measure[1])
-        is_pipeline = args.measure[0] == PIPELINE
-        result = measure_pipeline(config['data_root']) if is_pipeline else measure(config)
-        print(json.dumps(result))
+        tools = {PIPELINE: measure_pipeline, CHECK: measure_check}
+        name = args.measure[0]
+        print(json.dumps(tools[name](config['data_root']) if name in tools else measure(config)))
         return 0
     row = '{:<20}{:>8}{:>9}{:>7}{:>7}{:>9}{:>7}'.format
     print(row('case', 'images', 'seconds', 'CPU s', 'limit', 'peak MB', 'limit'))

@@ -9,6 +9,8 @@ from parsing import even_odd
 from weaktr_mmseg.apis.annotations.outlines import find_outlines, join_rings, outline_rings
 from weaktr_mmseg.apis.annotations.regions import find_regions
 
+from looping import some
+
 INSET = 0.25
 
 
@@ -19,7 +21,7 @@ def shoelace(ring: np.ndarray) -> float:
 
 @pytest.mark.parametrize('per_class', [False, True])
 def test_area_of_an_outline_is_the_number_of_pixels(per_class):
-    for region in find_regions(hard_mask(), per_class=per_class):
+    for region in some(find_regions(hard_mask(), per_class=per_class)):
         outlines = find_outlines(region)
         outer = sum(abs(shoelace(outline.outer)) for outline in outlines)
         holes = sum(abs(shoelace(hole)) for outline in outlines for hole in outline.holes)
@@ -31,7 +33,7 @@ def test_area_of_an_outline_is_the_number_of_pixels(per_class):
 @pytest.mark.parametrize('inset', [0.0, INSET])
 def test_outlines_hold_exactly_the_centres_of_the_pixels(inset):
     mask = hard_mask(3)
-    for region in find_regions(mask):
+    for region in some(find_regions(mask)):
         rings = outline_rings(region, inset=inset)
         expected = np.zeros(mask.shape, bool)
         region.paint(expected, True)
@@ -41,7 +43,7 @@ def test_outlines_hold_exactly_the_centres_of_the_pixels(inset):
 def test_inset_outlines_are_filled_exactly_by_opencv():
     """Which draws the edge as well; from the edges of pixels it would gain some."""
     mask = hard_mask(1)
-    for region in find_regions(mask, per_class=True):
+    for region in some(find_regions(mask, per_class=True)):
         expected = np.zeros(mask.shape, np.uint8)
         region.paint(expected, 1)
         for inset, equal in ((INSET, True), (0.0, False)):

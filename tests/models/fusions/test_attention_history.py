@@ -4,6 +4,8 @@ import torch
 
 from weaktr_mmseg.models.fusions.attention_history import AttentionHistory
 
+from looping import some
+
 LAYERS, SHAPE = 3, (2, 2, 5, 4)
 
 
@@ -22,7 +24,7 @@ def draw_parts():
 def test_keeps_the_layers_own_tensors_while_autograd_records():
     parts = draw_parts()
     history = fill(parts)
-    for (query, key), *kept in zip(parts, history.queries, history.keys):
+    for (query, key), *kept in some(zip(parts, history.queries, history.keys, strict=True)):
         assert [tensor.data_ptr() for tensor in kept] == [query.data_ptr(), key.data_ptr()]
         assert not any(tensor.requires_grad for tensor in kept)
 

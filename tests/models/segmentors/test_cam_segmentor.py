@@ -8,6 +8,8 @@ from mmseg.structures import SegDataSample
 from weaktr_mmseg.models.segmentors.cam_segmentor import min_max_normalize
 from weaktr_mmseg.utils.errors import WeakTrInputError
 
+from looping import some
+
 SCALES = ((16, 16), (19, 21), (12, 24))
 
 
@@ -46,7 +48,7 @@ def test_predict_equals_loops_over_images_scales_and_mirroring(build_segmentor):
     labels = [[1, 0, 1], [0, 1, 0], [1, 1, 1]]
     samples = segmentor.predict(inputs, [make_sample(label, (17, 18)) for label in labels])
 
-    for scales, label, sample in zip(inputs, labels, samples):
+    for scales, label, sample in some(zip(inputs, labels, samples, strict=True)):
         classes = [index for index, present in enumerate(label) if present]
         assert sample.cam_classes.tolist() == classes
         for field, kind in (('cams', 'fine'), ('coarse_cams', 'coarse')):
