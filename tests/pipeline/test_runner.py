@@ -3,14 +3,17 @@
 from __future__ import annotations
 
 import copy
+import io
 import json
 import subprocess
 import sys
+from contextlib import redirect_stderr, redirect_stdout
 from pathlib import Path
 
 import numpy as np
 import pytest
 from mmengine.config import Config
+from mmengine.logging import MMLogger
 from mmengine.runner import Runner
 from mmseg.registry import RUNNERS
 
@@ -65,11 +68,34 @@ def tiny_config(tmp_path_factory) -> Config:
 
 
 @pytest.fixture(scope='module')
-def finished(tiny_config) -> tuple[Path, dict]:
+def trained(tiny_config) -> tuple[dict, list[str]]:
+    """What a run returned, and the lines that it printed."""
+    MMLogger._instance_dict.clear()  # loggers print where they were made
+    console = io.StringIO()
+    with redirect_stdout(console), redirect_stderr(console):
+        runner = RUNNERS.build(tiny_config)
+        assert isinstance(runner, WeakTrRunner)
+        summary = runner.train()
+    return summary, console.getvalue().split('\n')
+
+
+@pytest.fixture(scope='module')
+def finished(tiny_config, trained) -> tuple[Path, dict]:
     """A finished run: its folder and what it returned."""
-    runner = RUNNERS.build(tiny_config)
-    assert isinstance(runner, WeakTrRunner)
-    return Path(tiny_config.work_dir), runner.train()
+    return Path(tiny_config.work_dir), trained[0]
+
+
+def test_the_demo_prints_at_most_300_lines(trained):
+    _, lines = trained
+    epoch = [line for line in lines if 'Epoch(' in line or 'best checkpoint' in line]
+    assert any('Pipeline finished' in line for line in lines)
+    assert 4 <= len(epoch) <= 10  # of one epoch in each of two stages, and of what follows them
+    demo = [
+        Config.fromfile(ROOT / f'configs/{name}.py') for name in ('weaktr_demo_cam', 'weaktr_demo')
+    ]
+    epochs = sum(cfg.train_cfg.max_epochs for cfg in demo)
+    assert epochs > 2
+    assert len(lines) - len(epoch) + 3 * epochs <= 300
 
 
 def test_work_dir_outside_the_current_folder(tiny_config, tmp_path, monkeypatch):
