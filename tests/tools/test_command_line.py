@@ -12,6 +12,7 @@ import pytest
 from weaktr_mmseg.utils.configs import parse_options
 from weaktr_mmseg.utils.errors import WeakTrInputError
 
+import mmseg_tool
 from command_line import add_cfg_options, new_parser, run
 
 ROOT = Path(__file__).parents[2]
@@ -107,3 +108,15 @@ def test_brackets_that_do_not_match_are_said(value):
 
 def test_braces_of_a_path_are_text():
     assert parse_options(['root=/data/{x}/dict']) == {'root': '/data/{x}/dict'}
+
+
+def test_a_folder_of_results_that_is_a_file_is_one_line(tmp_path, capsys):
+    script = tmp_path / 'train.py'
+    script.write_text("raise FileExistsError(17, 'File exists', 'wd')", encoding='utf-8')
+    config = str(ROOT / 'configs/weaktr_demo.py')
+    with pytest.raises(SystemExit) as end:
+        mmseg_tool._run(
+            script, argparse.Namespace(config=config, cfg_options=None, launcher='none')
+        )
+    assert end.value.code == 2
+    assert capsys.readouterr().err.splitlines()[-1] == "error: [Errno 17] File exists: 'wd'"

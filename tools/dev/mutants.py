@@ -63,14 +63,14 @@ def main(args: argparse.Namespace) -> int:
         for start, mutant in mutants_of(file):
             places[file, start].append(mutant)
     chooser = random.Random(args.seed)
-    chosen = sorted(places)
-    if args.sample is not None:
-        chosen = sorted(chooser.sample(chosen, min(args.sample, len(chosen))))
+    order = sorted(places)
+    chooser.shuffle(order)  # a smaller sample is the beginning of a larger one
+    chosen = [chooser.choice(places[place]) for place in order][: args.sample]
     with tempfile.TemporaryDirectory() as folder:
         root = _copy_project(Path(folder))
         for name in FRAMEWORKS:
             importlib.import_module(name)
-        counts = Counter(_test(chooser.choice(places[place]), root, args.tests) for place in chosen)
+        counts = Counter(_test(mutant, root, args.tests) for mutant in chosen)
     noticed = counts[KILLED] + counts[ENDLESS]
     percent = 100 * noticed / max(counts.total(), 1)
     print(f'{noticed} of {counts.total()} noticed ({percent:.0f} %), {len(places)} places in all')
