@@ -68,8 +68,8 @@ FAULTS = [
     ({'model.decode_head.num_layer': 1}, r'^model: .*num_layer'),
     ({'custom_hooks': [dict(type='NoHook')]}, r'^custom_hooks: NoHook is not in'),
     ({'default_hooks.timer.type': 'NoTimer'}, r'^default_hooks: NoTimer is not in'),
-    ({'cam_stage.randomness.seed': 'abc'}, r'^cam_stage\.randomness: '),
-    ({'env_cfg.mp_cfg.mp_start_method': 'threads'}, r"^env_cfg: .*'threads'"),
+    ({'randomness.seed': 'abc'}, r'^cam_stage\.randomness: '),
+    ({'env_cfg.mp_cfg.mp_start_method': 'threads'}, r"^cam_stage\.env_cfg: .*'threads'"),
     ({'train_cfg.val_interval': 0}, r'^train_cfg\.val_interval: .* positive .*got 0'),
     (
         {'custom_hooks': [dict(type='EarlyStoppingHook', monitor='mDice')]},
