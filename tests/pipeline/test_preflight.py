@@ -70,6 +70,12 @@ FAULTS = [
     ({'default_hooks.timer.type': 'NoTimer'}, r'^default_hooks: NoTimer is not in'),
     ({'randomness.seed': 'abc'}, r'^cam_stage\.randomness: '),
     ({'env_cfg.mp_cfg.mp_start_method': 'threads'}, r"^cam_stage\.env_cfg: .*'threads'"),
+    ({'visualizer.type': 'NoVisualizer'}, r'visualizer: NoVisualizer is not in'),
+    ({'log_level': 'LOUD'}, r"log_level: expected .*'INFO'.*got 'LOUD'"),
+    (
+        {'train_dataloader.sampler.type': 'InfiniteSampler'},
+        r'^train_dataloader\.sampler\.type: InfiniteSampler has no end, .*=DefaultSampler$',
+    ),
     ({'train_cfg.val_interval': 0}, r'^train_cfg\.val_interval: .* positive .*got 0'),
     (
         {'custom_hooks': [dict(type='EarlyStoppingHook', monitor='mDice')]},

@@ -200,9 +200,6 @@ class _DryRunner(Runner):
     def build_message_hub(self, *args: Any, **kwargs: Any) -> MessageHub:
         return MessageHub.get_instance(NAME)
 
-    def build_visualizer(self, *args: Any, **kwargs: Any) -> Visualizer:
-        return Visualizer.get_instance(NAME)
-
     def _log_env(self, env_cfg: dict) -> None:
         pass
 
@@ -224,6 +221,7 @@ for _method, _key in (
     ('set_randomness', 'randomness'),
     ('setup_env', 'env_cfg'),
     ('build_model', 'model'),
+    ('build_visualizer', 'visualizer'),
     ('register_default_hooks', 'default_hooks'),
     ('register_custom_hooks', 'custom_hooks'),
 ):

@@ -2,18 +2,20 @@
 
 from __future__ import annotations
 
+import logging
 from collections.abc import Mapping
 
 from mmengine.config import Config
+from mmengine.dataset import InfiniteSampler
 from mmengine.hooks import CheckpointHook
 from mmengine.runner import IterBasedTrainLoop
-from mmseg.registry import HOOKS, LOOPS
+from mmseg.registry import DATA_SAMPLERS, HOOKS, LOOPS
 
 from ..utils.errors import WeakTrInputError
 
 
 def refuse_unsupported(cfg: Config, place: str = '') -> None:
-    """Refuses what would leave a stage without a checkpoint that the next one finds.
+    """Refuses what would leave a stage without end, or without a checkpoint for the next one.
 
     Args:
         cfg: Config of a training.
@@ -35,6 +37,17 @@ def refuse_unsupported(cfg: Config, place: str = '') -> None:
         raise WeakTrInputError(
             f'{place}train_cfg.val_interval: expected a positive number of epochs, got {interval}; '
             'where no epoch is to be validated, write one beyond max_epochs'
+        )
+    sampler = ((cfg.get('train_dataloader') or {}).get('sampler') or {}).get('type')
+    if _is(DATA_SAMPLERS.get(sampler) if isinstance(sampler, str) else sampler, InfiniteSampler):
+        raise WeakTrInputError(
+            f'{place}train_dataloader.sampler.type: {sampler} has no end, and a stage trains '
+            f'by epochs; write {place}train_dataloader.sampler.type=DefaultSampler'
+        )
+    level = cfg.get('log_level', 'INFO')
+    if isinstance(level, str) and not isinstance(logging.getLevelName(level), int):
+        raise WeakTrInputError(
+            f"{place}log_level: expected 'DEBUG', 'INFO', 'WARNING' or 'ERROR', got {level!r}"
         )
     _check_checkpoints((cfg.get('default_hooks') or {}).get('checkpoint'), place)
 
