@@ -200,6 +200,11 @@ class _DryRunner(Runner):
     def build_message_hub(self, *args: Any, **kwargs: Any) -> MessageHub:
         return MessageHub.get_instance(NAME)
 
+    def build_visualizer(self, visualizer: Any = None) -> Visualizer:
+        with config_faults(f'{self.place}visualizer'):
+            super().build_visualizer(copy.deepcopy(visualizer))
+        return Visualizer.get_instance(NAME)  # which is given no config to save
+
     def _log_env(self, env_cfg: dict) -> None:
         pass
 
@@ -217,14 +222,9 @@ def _with_key(method: str, key: str) -> Callable[..., Any]:
     return call
 
 
-for _method, _key in (
-    ('set_randomness', 'randomness'),
-    ('setup_env', 'env_cfg'),
-    ('build_model', 'model'),
-    ('build_visualizer', 'visualizer'),
-    ('register_default_hooks', 'default_hooks'),
-    ('register_custom_hooks', 'custom_hooks'),
-):
+_KEYS = dict(set_randomness='randomness', setup_env='env_cfg', build_model='model')
+_KEYS |= dict(register_default_hooks='default_hooks', register_custom_hooks='custom_hooks')
+for _method, _key in _KEYS.items():
     setattr(_DryRunner, _method, _with_key(_method, _key))
 
 
