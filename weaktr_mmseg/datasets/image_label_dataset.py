@@ -16,7 +16,7 @@ from .faults import ERROR, WARNING, Fault, FaultError, raise_first, whole_fault
 from .file_index import FolderIndex, index_folder, read_split
 from .label_sources.rows import ImageLabels, check_class_number, merge
 from .label_sources.sources import resolve_source, scan_labels
-from .listing_cache import remember
+from .listing_cache import collection_paused, remember
 from .mask_faults import check_some_masks, missing_masks, stray_masks
 from .names import odd_names
 from .renumbering import refuse_renumbering
@@ -179,8 +179,9 @@ class ImageLabelDataset(BaseSegDataset):
             Data infos of the samples whose image exists, faulty ones included, and the faults in
             the order found. Faults that have a ``sample`` concern that sample alone.
         """
-        infos, faults = remember(self._listing_key(), self._scan_or_fail)
-        return [dict(info) for info in infos], list(faults)
+        with collection_paused():
+            infos, faults = remember(self._listing_key(), self._scan_or_fail)
+            return [dict(info) for info in infos], list(faults)
 
     def _listing_key(self) -> tuple:
         """Everything that the list of samples depends on, and perhaps more."""

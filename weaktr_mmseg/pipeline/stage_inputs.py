@@ -9,6 +9,7 @@ from typing import Any
 
 from mmengine.config import Config
 
+from ..datasets.listing_cache import collection_paused
 from ..utils.files import file_digest
 from . import stage_configs as stages
 from .mask_stage import datasets_with_labels
@@ -144,13 +145,14 @@ def _plain(value: Any, prefix: str) -> Any:
 
 def _manifest(dataset: dict[str, Any]) -> dict[str, Any]:
     """Number and digest of the samples of a data set: names and labels, not pixels."""
-    built = list_dataset(dataset)
-    samples = []
-    infos = getattr(built, 'data_list', None)
-    for info in infos or map(built.get_data_info, range(len(built))):  # joined ones have no list
-        name = info.get('sample_id') or Path(info['img_path']).name
-        samples.append([name, info.get('image_labels'), 'seg_map_path' in info])
-    return dict(samples=len(samples), digest=digest(samples))
+    with collection_paused():
+        built = list_dataset(dataset)
+        samples = []
+        infos = getattr(built, 'data_list', None)
+        for info in infos or map(built.get_data_info, range(len(built))):  # joined: no list
+            name = info.get('sample_id') or Path(info['img_path']).name
+            samples.append([name, info.get('image_labels'), 'seg_map_path' in info])
+        return dict(samples=len(samples), digest=digest(samples))
 
 
 def _weights(config: dict[str, Any]) -> dict[str, str]:
