@@ -113,10 +113,10 @@ def _single_heads(work_dir: Path) -> dict[str, HeadFusion]:
     if np.ptp(weights) < MIN_SPREAD:
         return {}
     heads = {}
-    for kind, ((layer, head),) in zip(('highest', 'lowest'), ranked_heads(weights, 1)):
+    for kind, ((layer, head),) in zip(('most', 'least'), ranked_heads(weights, 1)):
         one = torch.zeros(weights.T.shape)
         one[head, layer] = weights.size
-        heads[f'{kind} weight: {layer + 1}.{head + 1}'] = _OneHead(one)
+        heads[f'{kind} weighted head'] = _OneHead(one)
     return heads
 
 
