@@ -12,3 +12,4 @@ model = dict(
     backbone=dict(
         num_classes=num_classes, init_cfg=dict(checkpoint=_base_.pretrained)),
     cam_head=dict(num_classes=num_classes))
+default_hooks = dict(checkpoint=dict(interval=4))  # each file has the whole encoder

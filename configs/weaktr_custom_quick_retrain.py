@@ -11,3 +11,4 @@ work_dir = 'work_dirs/weaktr_custom_quick/retrain'
 model = dict(
     backbone=dict(init_cfg=dict(checkpoint=_base_.pretrained)),
     decode_head=dict(num_classes=num_classes))
+default_hooks = dict(checkpoint=dict(interval=4))  # each file has the whole encoder

@@ -21,7 +21,13 @@ SEGMENTOR_BASES = (
     'datasets/custom_retrain_frozen',
     'schedules/frozen_retrain',
 )
+PLUS_BASES = (  # of the segmentor of the plus recipe
+    SEGMENTOR_BASES[0],
+    'datasets/custom_retrain_plus',
+    'schedules/retrain_plus',
+)
 SCHEDULE_KEYS = ('optim_wrapper', 'param_scheduler', 'train_cfg', 'val_cfg', 'test_cfg')
+SAVE_EVERY = 4  # epochs; each file has the whole encoder
 LOADER_KEYS = ('batch_size', 'num_workers', 'persistent_workers')
 
 
@@ -45,7 +51,7 @@ def freeze_encoders(cfg: Config) -> None:
             f'pipeline.encoder={cfg.pipeline.encoder!r}: the encoder stays as it is pretrained; '
             'leave out pipeline.retrain_from_cam_vit=True'
         )
-    _freeze(cfg.cam_stage, CAM_BASES, _classes(cfg.cam_stage.model.cam_head))
+    _replace(cfg.cam_stage, CAM_BASES, _classes(cfg.cam_stage.model.cam_head))
     if cfg.pipeline.encoder == FROZEN:
         freeze_segmentor(cfg)
     cfg.pipeline.encoder = None
@@ -53,10 +59,15 @@ def freeze_encoders(cfg: Config) -> None:
 
 def freeze_segmentor(cfg: Config) -> None:
     """Puts model, schedule and image sizes of quick mode's segmentor into a config, in place."""
-    _freeze(cfg, SEGMENTOR_BASES, _classes(cfg.model.decode_head))
+    _replace(cfg, SEGMENTOR_BASES, _classes(cfg.model.decode_head))
 
 
-def _freeze(stage: Config, bases: tuple[str, str, str], num_classes: int) -> None:
+def fine_tune_segmentor(cfg: Config) -> None:
+    """Puts those of the plus recipe's segmentor into a config, in place."""
+    _replace(cfg, PLUS_BASES, _classes(cfg.model.decode_head))
+
+
+def _replace(stage: Config, bases: tuple[str, str, str], num_classes: int) -> None:
     model, data, schedule = (copy.deepcopy(_base(name)) for name in bases)
     stage.model, stage.data_preprocessor = model.model, model.data_preprocessor
     for part in ('backbone', 'cam_head', 'decode_head'):
@@ -69,9 +80,10 @@ def _freeze(stage: Config, bases: tuple[str, str, str], num_classes: int) -> Non
     for loader in ('train_dataloader', 'val_dataloader', 'test_dataloader'):
         stage[loader].update({key: data[loader][key] for key in LOADER_KEYS if key in data[loader]})
         stage[loader].dataset.pipeline = data[loader].dataset.pipeline
-    stage.setdefault('default_hooks', {})['checkpoint'] = _base(
-        'default_runtime'
-    ).default_hooks.checkpoint
+    stage.setdefault('default_hooks', {})['checkpoint'] = {
+        **_base('default_runtime').default_hooks.checkpoint,
+        'interval': SAVE_EVERY,
+    }
 
 
 def _classes(head: dict | list[dict]) -> int:

@@ -204,3 +204,15 @@ def test_auto_builds_the_matrix_of_few_tokens_at_inference(
 def test_refuses_unknown_mode(parts):
     with pytest.raises(ValueError, match="attention mode: expected one of .* got 'dense'"):
         fuse_attention(*parts, CLASSES, 'dense')
+
+
+@pytest.mark.parametrize('mode', MODES)
+def test_autocast_does_not_widen_what_a_sum_narrows_again(parts, mode):
+    queries, keys, weights = parts
+    with torch.no_grad(), torch.autocast('cpu', torch.bfloat16):
+        rows = fused_attention.attention_rows(queries[0], keys[0])
+        assert rows.dtype == torch.bfloat16
+        operator = fuse_attention(queries, keys, weights, CLASSES, mode)
+        spread = operator.propagate(draw_maps(2))
+    expected = draw_maps(2) @ patch_block(parts).transpose(1, 2)
+    torch.testing.assert_close(spread.float(), expected, rtol=0.02, atol=0.02)
