@@ -26,7 +26,7 @@ def parse_args() -> argparse.Namespace:
         '--predictions',
         metavar='FOLDER',
         help='masks of the same photographs by the segmentor, such as predictions/masks of '
-        'infer.py, to compare with',
+        'infer.py, to compare with (default: WORK_DIR/masks if it is there)',
     )
     parser.add_argument(
         '--side',

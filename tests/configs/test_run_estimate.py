@@ -11,7 +11,14 @@ from mmengine.config import Config
 from test_weaktr_custom import NUM_IMAGES, load, make_folder
 
 from weaktr_mmseg.pipeline import recipe_advice
-from weaktr_mmseg.pipeline.recipe_advice import AS_CONFIGURED, QUICK, Advice, advise, choose
+from weaktr_mmseg.pipeline.recipe_advice import (
+    AS_CONFIGURED,
+    PLUS,
+    QUICK,
+    Advice,
+    advise,
+    choose,
+)
 from weaktr_mmseg.pipeline.run_estimate import Estimate, estimate_run
 from weaktr_mmseg.pipeline.update_schedule import fit_schedules
 
@@ -55,6 +62,13 @@ def test_nothing_is_left_behind(cfg, tmp_path):
     assert estimate.memory is None or 1 << 26 < estimate.memory < 1 << 34
 
 
+def test_a_second_round_is_timed(cfg):
+    cfg.pipeline.relabel = True
+    ticks = itertools.count()
+    estimate = estimate_run(cfg, clock=lambda: float(next(ticks)))
+    assert list(estimate.seconds) == [*TITLES[:2], 'Relabelling', *TITLES[2:]]
+
+
 def test_without_retraining_only_its_stages_are_timed(cfg):
     cfg.pipeline.retrain = False
     assert list(estimate_run(cfg).seconds) == TITLES[:2]
@@ -65,12 +79,13 @@ def test_without_retraining_only_its_stages_are_timed(cfg):
     [
         (49, 0.1, 'quick mode first.*: 49 photographs are few'),
         (50, 0.1, 'train as configured'),
-        (5000, 1.1, 'quick mode first.*: an answer in 2 min tells'),
+        (5000, 1.1, r'quick mode first.*: an answer in 2 min tells.*; then .*plus\.py, 25 min'),
     ],
 )
 def test_the_recipe_follows_from_photographs_and_time(images, hours, advice):
     estimates = {
         AS_CONFIGURED: Estimate(dict(a=hours * 3600), None),
+        PLUS: Estimate(dict(a=1500.0), None),
         QUICK: Estimate(dict(a=100.0, b=20.0), 3 << 30),
     }
     found = choose(estimates, images)
@@ -80,20 +95,30 @@ def test_the_recipe_follows_from_photographs_and_time(images, hours, advice):
     assert text.endswith(found)
 
 
-def test_own_data_is_told_of_quick_mode(cfg, tmp_path, monkeypatch):
+def test_own_data_is_told_of_other_recipes(cfg, tmp_path, monkeypatch):
     seen = []
     configs = Path(__file__).parents[2] / 'configs'
     monkeypatch.setattr(recipe_advice, 'LONG', 0.5)
 
     def estimate(cfg):
-        seen.append(cfg.cam_stage.train_cfg.type)
+        data = (cfg.train_dataloader.dataset, cfg.cam_stage.train_dataloader.dataset)
+        assert [dataset.ann_file for dataset in data] == ['mine.txt'] * 2
+        seen.append([stage.train_cfg.type[6:] for stage in (cfg.cam_stage, cfg)])
         return Estimate(dict(a=1.0), None)
 
-    advice = advise(Config.fromfile(configs / 'weaktr_custom.py'), estimate)
-    assert seen == ['WeakTrEpochLoop', 'WeakTrFrozenCAMLoop']
-    assert list(advice.to_dict()['recipes']) == [AS_CONFIGURED, QUICK]
-    assert list(
-        advise(Config.fromfile(configs / 'weaktr_custom_quick.py'), estimate).estimates
-    ) == [QUICK]
-    published = advise(Config.fromfile(configs / 'weaktr_demo.py'), estimate)
+    def recipes(leaf):
+        cfg = Config.fromfile(configs / f'{leaf}.py')
+        names = ('cam_stage.train', 'cam_stage.test', 'train', 'val', 'test')
+        cfg.merge_from_dict({f'{name}_dataloader.dataset.ann_file': 'mine.txt' for name in names})
+        return advise(cfg, estimate)
+
+    monkeypatch.setattr(recipe_advice, 'list_dataset', lambda dataset: range(60))
+    assert list(recipes('weaktr_custom').to_dict()['recipes']) == [AS_CONFIGURED, PLUS, QUICK]
+    frozen_cam = ['FrozenCAMLoop', 'EpochLoop']
+    quick = ['FrozenCAMLoop', 'FrozenSegmentorLoop']
+    assert seen == [['EpochLoop'] * 2, frozen_cam, quick]
+    assert list(recipes('weaktr_custom_plus').estimates) == [PLUS, QUICK]
+    assert seen[3:] == [frozen_cam, quick]
+    assert list(recipes('weaktr_custom_quick').estimates) == [QUICK]
+    published = recipes('weaktr_demo')
     assert list(published.estimates) == [AS_CONFIGURED] and not published.advice

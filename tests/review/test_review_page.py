@@ -80,6 +80,17 @@ def test_predictions_are_compared_where_there_are_any(labelled_run, tmp_path):
     assert [len(entry) for entry in found['pictures-0']] == [3] + [2] * 99
 
 
+def test_masks_at_the_end_of_a_run_are_compared(labelled_run, tmp_path):
+    run = tmp_path / 'run'
+    shutil.copytree(labelled_run, run)
+    other = np.full((30, 40), 3, np.uint8)
+    write_mask(run / 'masks/sub/001.png', other, PALETTE)
+    first = blocks(write_review(run).path)['data']['items'][0]
+    assert first['name'] == 'sub/001.jpg' and first['reasons'][0][0] == 'disagreement'
+    with pytest.raises(WeakTrInputError, match='expected a folder of masks'):
+        write_review(run, predictions=tmp_path / 'none')
+
+
 def test_a_run_that_kept_no_maps(labelled_run, tmp_path):
     run = tmp_path / 'run'
     shutil.copytree(labelled_run, run)

@@ -10,18 +10,22 @@ from typing import Any
 from mmengine.config import Config
 
 from .calibration import is_frozen
+from .frozen_recipe import fine_tune_segmentor
 from .mask_stage import datasets_with_labels
-from .options import FROZEN
+from .options import FROZEN, FROZEN_CAM
 from .run_estimate import Estimate, estimate_run
-from .stage_configs import resolve_pipeline
+from .stage_configs import relabels, resolve_pipeline
 from .update_schedule import list_dataset
 
-AS_CONFIGURED, QUICK = 'as configured', 'quick mode'
+AS_CONFIGURED, PLUS, QUICK = 'as configured', 'plus recipe', 'quick mode'
+PLUS_LEAF = 'weaktr_custom_plus'
 FEW_IMAGES = 50  # with fewer, there is little to fine-tune an encoder on; a rule of thumb
 LONG = 3600.0  # seconds after which a first answer should not have to wait
 OWN_DATA = 'WeakTrCustomDataset'
 GIB = 1 << 30
 QUICK_OPTION = '--cfg-options pipeline.encoder=frozen'
+QUICK_OPTIONS = dict(encoder=FROZEN, relabel=False, retrain_from_cam_vit=False)
+PLUS_OPTIONS = dict(encoder=FROZEN_CAM, relabel=True, retrain_from_cam_vit=False)
 
 
 @dataclass(frozen=True)
@@ -55,7 +59,7 @@ class Advice:
 
 
 def advise(cfg: Config, estimate: Callable[[Config], Estimate] = estimate_run) -> Advice:
-    """Estimates the recipe of a config and, for own data, that of quick mode.
+    """Estimates the recipe of a config and, for own data, the plus recipe and quick mode.
 
     Args:
         cfg: A pipeline, not resolved, whose data have no fault.
@@ -63,32 +67,43 @@ def advise(cfg: Config, estimate: Callable[[Config], Estimate] = estimate_run) -
     """
     resolved = resolve_pipeline(cfg)
     data = datasets_with_labels(resolved)[0]
-    if is_frozen(resolved.cam_stage):
+    if is_frozen(resolved.cam_stage) and is_frozen(resolved):
         return Advice({QUICK: estimate(resolved)})
-    estimates = {AS_CONFIGURED: estimate(resolved)}
-    if data['type'] != OWN_DATA:
+    own = data['type'] == OWN_DATA
+    estimates = {PLUS if own and relabels(resolved) else AS_CONFIGURED: estimate(resolved)}
+    if not own:
         return Advice(estimates)
-    quick = copy.deepcopy(cfg)
-    options = {**(quick.get('pipeline') or {}), 'encoder': FROZEN, 'retrain_from_cam_vit': False}
-    quick.pipeline = options
-    estimates[QUICK] = estimate(resolve_pipeline(quick))
+    if PLUS not in estimates:
+        plus = _with_options(cfg, PLUS_OPTIONS)
+        fine_tune_segmentor(plus)
+        estimates[PLUS] = estimate(plus)
+    estimates[QUICK] = estimate(_with_options(cfg, QUICK_OPTIONS))
     return Advice(estimates, choose(estimates, len(list_dataset(data))))
 
 
+def _with_options(cfg: Config, options: dict[str, Any]) -> Config:
+    """A pipeline, resolved, with other options."""
+    other = copy.deepcopy(cfg)
+    other.pipeline = {**(other.get('pipeline') or {}), **options}
+    return resolve_pipeline(other)
+
+
 def choose(estimates: Mapping[str, Estimate], images: int) -> str:
-    """Says which recipe to start with.
+    """Says which recipe to start with, and which comes next.
 
     Args:
-        estimates: Of both recipes.
+        estimates: Of all recipes.
         images: Number of training images.
     """
+    longest = max(estimate.total for estimate in estimates.values())
     if images < FEW_IMAGES:
         why = f'{images} photographs are few to fine-tune an encoder on'
-    elif estimates[AS_CONFIGURED].total > LONG:
+    elif longest > LONG:
         why = f'an answer in {duration(estimates[QUICK].total)} tells whether the labels will do'
     else:
         return 'Recipe: train as configured.'
-    return f'Recipe: quick mode first, {QUICK_OPTION}: {why}.'
+    then = f'then configs/{PLUS_LEAF}.py, {duration(estimates[PLUS].total)}'
+    return f'Recipe: quick mode first, {QUICK_OPTION}: {why}; {then}.'
 
 
 def duration(seconds: float) -> str:

@@ -84,8 +84,11 @@ class _Calibration:
     def estimate(self) -> Estimate:
         seconds = dict(cam=self._training(stages.cam_training_config(self.cfg), 'cam'))
         seconds['pseudo_labels'] = self._labels()
+        if 'relabel' in self.names:
+            seconds['relabel'] = self._relabelling()
         if 'retrain' in self.names:
-            self._write_blank_labels()
+            labels = stages.RELABEL_DIR if stages.relabels(self.cfg) else stages.PSEUDO_LABEL_DIR
+            self._write_blank_labels(self.cfg, labels)
             seconds['retrain'] = self._training(stages.retraining_config(self.cfg), 'retrain')
             images = len(list_dataset(self.cfg.test_dataloader.dataset))
             config = stages.retrained_test_config(self.cfg, '')
@@ -104,6 +107,14 @@ class _Calibration:
             return images * timing.encoding + iterations * timing.iteration
         self._note(timing, min(batch, images) / timing.images)
         return epochs * images * timing.iteration / timing.images
+
+    def _relabelling(self) -> float:
+        """Seconds of the first segmentor and its masks."""
+        first = stages.relabelling_pipeline(self.cfg)
+        self._write_blank_labels(first, stages.PSEUDO_LABEL_DIR)
+        training = self._training(stages.relabelling_config(first), 'relabel')
+        config = stages.retrained_test_config(first, '')
+        return training + self.labelled[0] * self._prediction(config, 'relabel')
 
     def _prediction(self, stage: Config, name: str) -> float:
         timing = time_prediction(stage, self.folder / f'prediction_{name}', self.clock)
@@ -128,14 +139,14 @@ class _Calibration:
         compared = self.labelled[-1] if options.get('score_split') else 0
         return self.labelled[0] * (maps + masks) + compared * maps
 
-    def _write_blank_labels(self) -> None:
-        """Pseudo labels without any object for the images that the training will be timed on."""
-        dataset = copy.deepcopy(self.cfg.train_dataloader.dataset)
-        choose_images(dataset, training_images(self.cfg))
+    def _write_blank_labels(self, stage: Config, folder: str) -> None:
+        """Labels without any object for the images that a training will be timed on."""
+        dataset = copy.deepcopy(stage.train_dataloader.dataset)
+        choose_images(dataset, training_images(stage))
         built = list_dataset(dataset)
         for info in (built.get_data_info(index) for index in range(len(built))):
             mask = np.zeros(read_rgb(info['img_path']).shape[:2], np.uint8)
-            path = self.folder / stages.PSEUDO_LABEL_DIR / MASK_FOLDER / f'{info["sample_id"]}.png'
+            path = self.folder / folder / MASK_FOLDER / f'{info["sample_id"]}.png'
             write_mask(path, mask, built.metainfo['palette'])
 
     def _note(self, timing: Timing, batches: float) -> None:

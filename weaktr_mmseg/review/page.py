@@ -23,6 +23,7 @@ from .suspicion import KINDS, Evidence, Suspicion, find_suspicions, gather_evide
 from .thumbnails import mask_thumbnail, photo_thumbnail
 
 REVIEW_FILE = 'review.html'
+FINAL_MASKS = 'masks'  # of a pipeline with pipeline.masks
 SCRIPTS = ('ticks.js', 'review.js')
 CHUNK = 100  # photographs in one block of pictures
 LEAST_SIDE = 8
@@ -64,17 +65,21 @@ def write_review(
         work_dir: Folder of a pipeline whose pseudo labels are made.
         out: File to write; ``review.html`` in ``work_dir`` when None.
         predictions: Folder of masks by the segmentor, ``<sample id>.png``; photographs without one
-            are shown without.
+            are shown without. ``masks`` in ``work_dir``, if it is there, when None.
         side: Longest side of a picture in pixels.
         workers: Number of threads that read files.
 
     Raises:
-        WeakTrInputError: If the folder is not that of a run, a file cannot be read, or pictures
-            would be too small to see.
+        WeakTrInputError: If the folder is not that of a run, a file cannot be read, ``predictions``
+            is no folder, or pictures would be too small to see.
     """
     if side < LEAST_SIDE:
         raise WeakTrInputError(f'side: expected at least {LEAST_SIDE} pixels, got {side}')
     run = read_labelled_run(work_dir)
+    if predictions is None:
+        predictions = run.folder / FINAL_MASKS
+    elif not Path(predictions).is_dir():
+        raise WeakTrInputError(f'{predictions}: expected a folder of masks; there is none')
     make = partial(_card, run=run, predictions=predictions, side=side)
     with ThreadPoolExecutor(workers) as pool:
         cards = list(progress_bar(pool.map(make, run.images), len(run.images), 'Reading'))
@@ -89,15 +94,14 @@ def write_review(
     return Written(target, len(cards), sum(score >= 0.5 for score in strongest))
 
 
-def _card(image: RunImage, run: LabelledRun, predictions: str | Path | None, side: int) -> _Card:
+def _card(image: RunImage, run: LabelledRun, predictions: str | Path, side: int) -> _Card:
     with input_errors(str(image.file)):
         mask, prediction = run.mask(image), None
         pictures = [photo_thumbnail(image.file, side), mask_thumbnail(mask, run.palette, side)]
-        if predictions is not None:
-            path = Path(predictions) / f'{image.sample_id}.png'
-            if path.is_file():
-                prediction = read_mask(path)
-                pictures.append(mask_thumbnail(prediction, run.palette, side))
+        path = Path(predictions) / f'{image.sample_id}.png'
+        if path.is_file():
+            prediction = read_mask(path)
+            pictures.append(mask_thumbnail(prediction, run.palette, side))
         evidence = gather_evidence(
             image.labels, mask, len(run.classes) - 1, run.cams(image), run.threshold, prediction
         )
