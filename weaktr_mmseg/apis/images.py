@@ -50,6 +50,7 @@ def find_images(
     """
     found: dict[str, tuple[Path, PurePath]] = {}  # absolute path -> file, its name with suffix
     for item in map(Path, inputs):
+        listed: list[tuple[Path, PurePath]]
         if item.is_dir():
             listed = [(path, path.relative_to(item)) for path in _images_below(item, exclude)]
         elif item.is_file():

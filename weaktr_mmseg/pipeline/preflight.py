@@ -60,7 +60,8 @@ def check_stage(cfg: Config, place: str = '') -> None:
     with tempfile.TemporaryDirectory() as folder, without_traces():
         cfg.work_dir = folder
         with config_faults(f'{place}model, hooks'):
-            runner = type('_PlacedRunner', (_DryRunner,), dict(place=place)).from_cfg(cfg)
+            placed: type[_DryRunner] = type('_PlacedRunner', (_DryRunner,), dict(place=place))
+            runner = placed.from_cfg(cfg)
         runner.build_all()
 
 
