@@ -66,7 +66,7 @@ def test_inputs_are_plain_and_repeatable(cfg, inputs):
         ('pipeline.retrain_from_cam_vit', False, {'retrain'}),
         ('default_hooks.checkpoint.save_best', 'mIoU', {'retrain'}),
         ('model.decode_head.num_layers', 1, {'retrain', 'evaluation', 'masks'}),
-        ('randomness.seed', 1, {'cam', 'retrain'}),
+        ('randomness.seed', 1, {'cam', 'relabel', 'retrain'}),
         # Speed, place, display, and what is done about faults.
         ('train_dataloader.num_workers', 3, set()),
         ('cam_stage.test_dataloader.num_workers', 3, set()),
