@@ -39,7 +39,7 @@ def make_folder(root, sizes, labels):
         path.parent.mkdir(parents=True, exist_ok=True)
         Image.fromarray(pixels).save(path)
         rows.append(f'{index}.png,{shown}')
-    (root / 'labels.csv').write_text('\n'.join(rows))
+    (root / 'labels.csv').write_text('\n'.join(rows), encoding='utf-8')
 
 
 @pytest.mark.parametrize('kind', KINDS)
