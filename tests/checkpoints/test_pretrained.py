@@ -4,7 +4,10 @@ from __future__ import annotations
 
 import os
 import re
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
+from unittest import mock
 
 import pytest
 import torch
@@ -21,6 +24,7 @@ from weaktr_mmseg.utils.errors import WeakTrInputError
 
 from looping import some
 
+PAGE = Path(__file__).parents[2] / 'docs/weights.md'
 CONTAINERS = ('.pth', '.npz', '.safetensors')
 STAGES = ('cam', 'retrain', 'mmpretrain')
 FRESH = 'attention_fusion.'
@@ -35,6 +39,14 @@ def start(cfg: dict, checkpoint: Path | str) -> torch.nn.Module:
     )
     backbone.init_weights()
     return backbone
+
+
+@contextmanager
+def one_line(message: str) -> Iterator[None]:
+    """Expects an error of one line."""
+    with pytest.raises(WeakTrInputError, match=message) as caught:
+        yield
+    assert '\n' not in str(caught.value)
 
 
 def stages_of(layout: str) -> tuple[str, ...]:
@@ -198,19 +210,21 @@ def test_patches_of_14_px_stay_as_they_are(tmp_path):
     assert torch.equal(backbone.pos_embed[:, 5:], state['pos_embed'][:, 1:])
 
 
-def test_encoders_added_from_outside(tmp_path, monkeypatch):
-    def to_timm(state):
-        return {name.removeprefix('student.'): value for name, value in state.items()}
-
-    monkeypatch.setitem(FOREIGN, 'student.patch_embed.proj.weight', to_timm)
-    state = stand_in('deit')
-    path = save({f'student.{name}': value for name, value in state.items()}, tmp_path / 'x.pth')
-    backbone = start(backbone_cfg('deit', 'cam'), path)
-    assert torch.equal(backbone.layers[1].attn.proj.bias, state['blocks.1.attn.proj.bias'])
+def test_encoders_added_from_outside_as_the_page_shows(tmp_path):
+    section = PAGE.read_text(encoding='utf-8').partition('## A further encoder')[2]
+    code = re.search('```python\n(.*?)```', section, re.DOTALL)[1]
+    assert code.count('\n') <= 15
+    with mock.patch.dict(PUBLISHED), mock.patch.dict(FOREIGN):
+        exec(code, {})
+        assert PUBLISHED['my-vit'].arch == 'deit-small'
+        state = stand_in('deit')
+        path = save({f'student.{name}': value for name, value in state.items()}, tmp_path / 'x.pth')
+        backbone = start(backbone_cfg('deit', 'cam'), path)
+        assert torch.equal(backbone.layers[1].attn.proj.bias, state['blocks.1.attn.proj.bias'])
 
 
 def test_the_page_lists_every_name_with_its_encoder():
-    page = (Path(__file__).parents[2] / 'docs/weights.md').read_text(encoding='utf-8')
+    page = PAGE.read_text(encoding='utf-8')
     rows = [row.split(' | ') for row in page.splitlines() if row.startswith('| `')]
     listed = {
         name: (arch, row[3], row[4])
@@ -259,14 +273,13 @@ FAULTS = {
 def test_what_does_not_fit_is_one_line_with_the_file(tmp_path, fault):
     sizes, options, message = FAULTS[fault]
     path = save(stand_in('deit', **sizes), tmp_path / 'x.pth')
-    with pytest.raises(WeakTrInputError, match=rf'x\.pth: .*{message}') as caught:
+    with one_line(rf'x\.pth: .*{message}'):
         start(backbone_cfg('deit', 'retrain', **options), path)
-    assert '\n' not in str(caught.value)
 
 
 def test_layer_scale_without_a_place_is_named(tmp_path):
     path = save(stand_in('dinov2'), tmp_path / 'x.pth')
-    with pytest.raises(WeakTrInputError, match=r'no place for .*gamma.* and \d+ more|gamma'):
+    with one_line(r'no place for .*gamma.* and \d+ more|gamma'):
         start(backbone_cfg('deit', 'cam'), path)
 
 
@@ -294,7 +307,7 @@ def test_class_tokens_of_other_classes_and_the_other_stage_are_refused(tmp_path)
     path = save(trained_cam_encoder('deit', num_classes=3), tmp_path / 'x.pth')
     for stage, expected in (('cam', '1 or 5'), ('retrain', '1')):
         message = rf'^{re.escape(str(path))}: cls_token: expected {expected} class tokens, got 3, '
-        with pytest.raises(WeakTrInputError, match=message):
+        with one_line(message):
             start(backbone_cfg('deit', stage), path)
 
 
@@ -302,9 +315,7 @@ def test_an_encoder_of_timm_has_a_loading_of_its_own(tmp_path):
     pytest.importorskip('timm')
     cfg = dict(type='WeakTrTimmSegmenterViT', model_name='vit_tiny_patch16_224', depth=1)
     path = save(stand_in('deit'), tmp_path / 'x.pth')
-    with pytest.raises(
-        WeakTrInputError, match=r'x\.pth: expected WeakTrViT.*got WeakTrTimm.*pretr'
-    ):
+    with one_line(r'x\.pth: expected WeakTrViT.*got WeakTrTimm.*pretr'):
         start(cfg, path)
 
 
@@ -314,7 +325,7 @@ def test_checkpoints_of_a_whole_network_are_refused(tmp_path):
     state = {f'backbone.{name}': value for name, value in backbone.state_dict().items()}
     state['cam_head.classifier.weight'] = torch.zeros(5, WIDTH, 3, 3)
     path = save(state, tmp_path / 'x.pth')
-    with pytest.raises(WeakTrInputError, match=r'x\.pth: is the CAM stage .*loaded with load_from'):
+    with one_line(r'x\.pth: is the CAM stage .*loaded with load_from'):
         start(backbone_cfg('deit', 'retrain'), path)
 
 
@@ -323,10 +334,10 @@ def test_truncated_files_and_unknown_layouts(tmp_path, container):
     pytest.importorskip('safetensors')
     path = save(stand_in('deit'), tmp_path / f'x{container}')
     path.write_bytes(path.read_bytes()[:-2000])
-    with pytest.raises(WeakTrInputError, match=rf'x\{container}: refused, only tensors'):
+    with one_line(rf'x\{container}: refused, only tensors'):
         start(backbone_cfg('deit', 'cam'), path)
     save({'conv1.weight': torch.zeros(1)}, path)
-    with pytest.raises(WeakTrInputError, match=rf'x\{container}: unknown layout.*: conv1\.weight'):
+    with one_line(rf'x\{container}: unknown layout.*: conv1\.weight'):
         start(backbone_cfg('deit', 'cam'), path)
 
 
@@ -337,9 +348,8 @@ def test_a_file_that_would_run_code_is_refused(tmp_path):
 
     torch.save({**stand_in('deit'), 'extra': Call()}, tmp_path / 'x.pth')
     message = r'x\.pth: refused, .*it asks for io\.open'
-    with pytest.raises(WeakTrInputError, match=message) as caught:
+    with one_line(message):
         start(backbone_cfg('deit', 'cam'), tmp_path / 'x.pth')
-    assert '\n' not in str(caught.value)
     assert not (tmp_path / 'trap').exists()
 
 
@@ -349,11 +359,8 @@ def test_surplus_and_missing_parameters_are_named(tmp_path):
         removed = next(name for name in state if f'{DEPTH - 1}' in name and 'norm' in name.lower())
         del state[removed]
         path = save({**state, 'surplus.weight': torch.zeros(1)}, tmp_path / f'{layout}.pth')
-        with pytest.raises(
-            WeakTrInputError, match=rf'{layout}\.pth: looks like .*surplus'
-        ) as caught:
+        with one_line(rf'{layout}\.pth: looks like (?=.*missing).*surplus'):
             start(backbone_cfg(layout, stages_of(layout)[0]), path)
-        assert 'missing' in str(caught.value)
 
 
 @pytest.mark.skipif('WEAKTR_DINOV2_S' not in os.environ, reason='WEAKTR_DINOV2_S names no file')

@@ -16,8 +16,10 @@ from mmengine.config import Config
 from mmengine.registry import init_default_scope
 from mmseg.registry import MODELS, RUNNERS
 from PIL import Image
+from stand_ins import stand_in
 
 import weaktr_mmseg  # noqa: F401
+from weaktr_mmseg.checkpoints import load_state_dict
 from weaktr_mmseg.datasets.label_sources.class_discovery import discover_classes
 from weaktr_mmseg.datasets.label_sources.manifest_labels import read_manifest
 from weaktr_mmseg.pipeline.mask_stage import write_final_masks
@@ -219,6 +221,25 @@ def test_both_stages_start_from_what_a_user_names(tmp_path, monkeypatch):
         for stage in (cfg, cfg.cam_stage):
             init_cfg = stage.model.backbone.init_cfg
             assert init_cfg == dict(type='WeakTrPretrained', checkpoint=expected)
+
+
+def test_training_takes_a_published_file_as_it_is(tmp_path, monkeypatch):
+    """No command comes before: photographs, labels.csv, and DINOv2 in its official layout."""
+    make_folder(tmp_path / 'my data', 1, masks=False)
+    published = stand_in('dinov2', grid=5, patch=14, width=WIDTH, mlp=WIDTH, heads=2)
+    torch.save(published, tmp_path / 'dinov2.pth')
+    monkeypatch.setenv('WEAKTR_PRETRAINED', str(tmp_path / 'dinov2.pth'))
+    cfg = load(monkeypatch, tmp_path)
+    named = resolve_pipeline(Config.fromfile(CONFIGS / 'weaktr_custom.py'))
+    for stage, whole in ((cfg, named), (cfg.cam_stage, named.cam_stage)):
+        stage.model.backbone.init_cfg = whole.model.backbone.init_cfg
+        stage.optim_wrapper.optimizer.lr = 0
+    RUNNERS.build(cfg).train()
+    name, theirs = 'backbone.layers.1.attn.proj.bias', published['blocks.1.attn.proj.bias']
+    trained = list((tmp_path / 'work_dirs').rglob('epoch_1.pth'))
+    assert len({path.parent for path in trained}) == 2
+    for path in trained:
+        assert torch.equal(load_state_dict(str(path))[name], theirs)
 
 
 def test_custom_data_with_the_encoder_of_the_paper(tmp_path, monkeypatch):

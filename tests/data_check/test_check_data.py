@@ -319,6 +319,23 @@ def test_networks_that_keep_the_rows_of_all_coco_ids(root):
     }
 
 
+@pytest.mark.parametrize(
+    ('original', 'rows', 'message'),
+    [
+        (False, 90, 'is 90, the data has 80 classes (foreground)'),
+        (True, 91, 'is 91, original_coco_ids expects 90 classes (foreground)'),
+    ],
+)
+def test_wrong_numbers_of_coco_rows_are_one_line(root, original, rows, message):
+    cfg = as_coco(config(root))
+    cfg.cam_stage.model.backbone.num_classes = rows
+    cfg.cam_stage.model.cam_head = dict(num_classes=80, original_coco_ids=original)
+    errors = [e for e in check_data(cfg, pixels=False).errors if e.check != 'class-absent']
+    assert [(e.file, e.message) for e in errors] == [
+        ('cam_stage.model.backbone.num_classes', message)
+    ]
+
+
 def test_checkpoint_that_the_cam_stage_replaces_need_not_exist(root):
     cfg = config(root)
     cfg.model.backbone.init_cfg = dict(type='Pretrained', checkpoint='absent.pth')

@@ -31,13 +31,20 @@ OF_NAME = {
 }
 
 
-def stand_in(layout: str, grid: int = 4, patch: int = 16, width: int = WIDTH) -> dict:
+def stand_in(
+    layout: str,
+    grid: int = 4,
+    patch: int = 16,
+    width: int = WIDTH,
+    mlp: int = MLP,
+    heads: int = HEADS,
+) -> dict:
     """Random parameters by the names and with the shapes of a layout; rotary tables are right."""
     generator = torch.Generator().manual_seed(0)
-    sizes = dict(E=width, M=MLP, P=patch, H=HEADS, D=width // HEADS, G=grid * grid)
-    sizes.update({'2E': 2 * width, '3E': 3 * width, '2M': 2 * MLP})
+    sizes = dict(E=width, M=mlp, P=patch, H=heads, D=width // heads, G=grid * grid)
+    sizes.update({'2E': 2 * width, '3E': 3 * width, '2M': 2 * mlp})
     sizes.update({'1+G': 1 + grid * grid, '2+G': 2 + grid * grid})
-    cos, sin = rotary_tables(grid, width // HEADS)
+    cos, sin = rotary_tables(grid, width // heads)
     state = {}
     for pattern, dims in LAYOUTS[layout].items():
         shape = [sizes.get(dim, dim) for dim in dims]
