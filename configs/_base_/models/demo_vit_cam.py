@@ -29,7 +29,7 @@ model = dict(
                 type='WeakTrRefinementLoss',
                 refine=dict(type='PAMR', dilations=[1, 2, 4, 8]),
                 size=64,  # as the scenes are
-                images=4,
+                every=8,  # 4 of a batch
                 begin=0.5)
         ]),
     test_cfg=dict(coarse=True))

@@ -9,6 +9,7 @@ import numpy as np
 import torch
 import torch.nn.functional as F
 from mmengine.dist import all_reduce
+from mmengine.logging import MessageHub
 from mmseg.registry import MODELS
 from torch import Tensor
 
@@ -27,11 +28,15 @@ class WeakTrRefinementLoss(FusionLoss):
     """Asks that the fine maps correlate with the label map that a refinement makes of them.
 
     A refinement sees the pixels of the image, which the attention heads do not; where it moves the
-    border of an object, some heads had been right. For ``images`` random images of a batch, fine
-    maps are scaled to [0, 1], enlarged to the image at ``size``, cut at Otsu's threshold over all
-    of them and refined, as pseudo labels are. The share ``T_c`` of each patch that class ``c`` then
-    covers is constant, and the loss is the mean over the present classes of
-    ``1 - corr(M_c, T_c)``, Pearson's correlation over the patches with the fine map ``M_c``.
+    border of an object, some heads had been right. The fine maps of an image are scaled to [0, 1],
+    enlarged to the image at ``size``, cut at Otsu's threshold over all of them and refined, as
+    pseudo labels are. The share ``T_c`` of each patch that class ``c`` then covers is constant, and
+    the loss of the image is the mean over the present classes of ``1 - corr(M_c, T_c)``, Pearson's
+    correlation over the patches with the fine map ``M_c``.
+
+    Refining takes time, so an iteration looks at one image of ``every``: at those whose gray levels
+    and the number of the iteration add up to a multiple of it. That chooses the same images however
+    many processes share a batch.
 
     The maps that are refined are those of the weights that the heads had when the loss began (a
     buffer of the checkpoint): weights that follow their own refinement run away. They have to be
@@ -42,7 +47,7 @@ class WeakTrRefinementLoss(FusionLoss):
         refine: Config of the refinement, see :data:`weaktr_mmseg.refinement.REFINERS`. Its
             distances are in pixels of the image at ``size``.
         size: Long side in pixels at which it is made.
-        images: How many images of a batch are refined.
+        every: One of so many images is refined.
         loss_weight: Factor of the loss.
         loss_name: Its name in the log.
         begin: Share of the training before which the loss is left out.
@@ -57,7 +62,7 @@ class WeakTrRefinementLoss(FusionLoss):
         >>> fusion = dict(type='WeakTrStaticFusion')
         >>> vit = WeakTrViT(num_classes=3, arch=arch, img_size=64, fusion=fusion)
         >>> features = vit(torch.rand(1, 3, 64, 64))
-        >>> loss = WeakTrRefinementLoss(refine=dict(type='PAMR', dilations=[1, 2]), size=32)
+        >>> loss = WeakTrRefinementLoss(dict(type='PAMR', dilations=[1, 2]), size=32, every=1)
         >>> def maps(features):
         ...     return features.attention.class_to_patch().view(1, 3, 4, 4)
         >>> targets, images = torch.tensor([[1.0, 0.0, 1.0]]), 255 * torch.rand(1, 3, 64, 64)
@@ -72,7 +77,7 @@ class WeakTrRefinementLoss(FusionLoss):
         self,
         refine: Mapping[str, Any],
         size: int = 112,
-        images: int = 2,
+        every: int = 4,
         loss_weight: float = 1.0,
         loss_name: str = 'loss_refinement',
         begin: float = 0.0,
@@ -80,14 +85,14 @@ class WeakTrRefinementLoss(FusionLoss):
     ) -> None:
         super().__init__(loss_weight, loss_name, begin, end)
         refiner = build_refiner(refine)
-        if refiner is None or size < 1 or images < 1:
+        if refiner is None or size < 1 or every < 1:
             raise WeakTrInputError(
-                'WeakTrRefinementLoss: expected a refinement, and size and images of at least 1, '
-                f'got refine={refine}, size={size} and images={images}'
+                'WeakTrRefinementLoss: expected a refinement, and size and every of at least 1, '
+                f'got refine={refine}, size={size} and every={every}'
             )
         self.refiner = refiner
         self.size = size
-        self.images = images
+        self.every = every
         self.reference: Tensor | None
         self.register_buffer('reference', None)
 
@@ -109,19 +114,28 @@ class WeakTrRefinementLoss(FusionLoss):
             images: RGB images before normalisation, float (B, 3, H, W) in [0, 255].
 
         Returns:
-            Mean over the classes of the chosen images, a scalar in [0, 2] times
-            ``loss_weight``.
+            Sum over the chosen images, divided by their expected number ``B / every``, times
+            ``loss_weight``; a scalar.
         """
-        chosen = torch.randperm(len(targets), device=targets.device)[: self.images]
+        began = self._as_it_began(features)  # on every process
+        chosen = self._chosen(images)
+        if len(chosen) == 0:
+            return features.attention.weights.sum() * 0
         fine = maps(features)[chosen].float()
-        fixed = maps(self._as_it_began(features))[chosen].detach().float()
+        fixed = maps(began)[chosen].detach().float()
         shares = self._covered(fixed, targets[chosen], images[chosen])  # (b, C, h, w)
-        image, label = (shares.flatten(2).std(dim=2) > 0).nonzero(as_tuple=True)
-        if len(image) == 0:
-            return fine.sum() * 0
-        mine, wanted = (values[image, label].flatten(1) for values in (fine, shares))  # (K, Np)
-        correlation = F.cosine_similarity(_centred(mine), _centred(wanted), eps=TINY)
-        return self.loss_weight * (1 - correlation).mean()
+        known = shares.flatten(2).std(dim=2) > 0  # (b, C)
+        correlation = F.cosine_similarity(
+            _centred(fine.flatten(2)), _centred(shares.flatten(2)), dim=2, eps=TINY
+        )
+        losses = ((1 - correlation) * known).sum(dim=1) / known.sum(dim=1).clamp_min(1)  # (b,)
+        return self.loss_weight * losses.sum() * self.every / len(images)
+
+    def _chosen(self, images: Tensor) -> Tensor:
+        """Indices of the images that this iteration looks at."""
+        iteration = MessageHub.get_current_instance().runtime_info.get('iter', 0)
+        levels = images.round().long().sum(dim=(1, 2, 3))  # (B,), exact
+        return ((levels + iteration) % self.every == 0).nonzero().flatten()
 
     def _as_it_began(self, features: WeakTrFeatures) -> WeakTrFeatures:
         """The features with the weights that the heads had when the loss began."""
@@ -149,19 +163,17 @@ class WeakTrRefinementLoss(FusionLoss):
         low, high = large.amin(dim=(2, 3), keepdim=True), large.amax(dim=(2, 3), keepdim=True)
         scaled = ((large - low) / (high - low + TINY)).cpu().numpy()
         present = [row.nonzero().flatten().cpu().numpy() for row in targets]
-        counts = np.sum(
-            [score_histogram(cams[ids], SCORE_BINS) for cams, ids in zip(scaled, present)], axis=0
-        )
         covered = torch.zeros(maps.shape)
-        if np.count_nonzero(counts) > 1:
-            threshold = otsu_by_shape(counts)
-            for index, ids in enumerate(present):
-                labels = label_map(scaled[index, ids], ids, threshold)
-                refined = self.refiner.refine_labels(pixels[index], labels, ids + 1)
-                planes = torch.from_numpy(refined == ids[:, None, None] + 1).float()  # (K, H, W)
-                covered[index, ids] = F.adaptive_avg_pool2d(planes, maps.shape[-2:])
+        for index, ids in enumerate(present):
+            counts = score_histogram(scaled[index, ids], SCORE_BINS)
+            if np.count_nonzero(counts) < 2:
+                continue
+            labels = label_map(scaled[index, ids], ids, otsu_by_shape(counts))
+            refined = self.refiner.refine_labels(pixels[index], labels, ids + 1)
+            planes = torch.from_numpy(refined == ids[:, None, None] + 1).float()  # (K, H, W)
+            covered[index, ids] = F.adaptive_avg_pool2d(planes, maps.shape[-2:])
         return covered.to(maps.device)
 
 
 def _centred(values: Tensor) -> Tensor:
-    return values - values.mean(dim=1, keepdim=True)
+    return values - values.mean(dim=2, keepdim=True)
