@@ -5,7 +5,8 @@ import builtins
 import pytest
 from mmseg.registry import DATASETS
 
-import weaktr_mmseg.datasets  # noqa: F401
+from weaktr_mmseg.datasets.image_label_dataset import ImageLabelDataset
+from weaktr_mmseg.datasets.listing_cache import listed_once
 
 CLASSES = ['background', 'cat', 'dog']
 
@@ -155,3 +156,39 @@ def test_voc_dataset(voc_root):
     )
     assert len(dataset.metainfo['classes']) == len(dataset.metainfo['palette']) == 21
     assert dataset.get_data_info(1)['image_labels'] == [7, 11]  # cat, dog
+
+
+@pytest.fixture
+def scans(monkeypatch):
+    made, scan = [], ImageLabelDataset._scan
+    monkeypatch.setattr(
+        ImageLabelDataset, '_scan', lambda self, faults: (made.append(self), scan(self, faults))[1]
+    )
+    return made
+
+
+def test_a_run_scans_what_several_loaders_read_once(voc_root, scans):
+    with listed_once():
+        first = build(voc_root)
+        first.get_data_info(0)['image_labels'].append(7)  # its copy is a loader's own
+        second = build(voc_root, test_mode=True, serialize_data=False)
+        assert second.get_data_info(0)['image_labels'] == [0]
+    assert len(scans) == 1
+    build(voc_root)
+    assert len(scans) == 2
+
+
+@pytest.mark.parametrize(
+    'other',
+    [
+        dict(data_prefix=dict(img_path='JPEGImages', seg_map_path='SegmentationClass')),
+        dict(metainfo=dict(classes=['background', 'dog', 'cat'])),
+        dict(labels=None),
+        dict(unlabelled='drop'),
+    ],
+)
+def test_other_options_are_scanned_on_their_own(voc_root, scans, other):
+    with listed_once():
+        listed = [build(voc_root).load_data_list(), build(voc_root, **other).load_data_list()]
+    assert len(scans) == 2
+    assert listed[0] != listed[1] or 'unlabelled' in other  # all are labelled here
