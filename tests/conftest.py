@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from contextlib import suppress
 from pathlib import Path
 from typing import NamedTuple
 
@@ -46,6 +47,19 @@ def _tiny(name: str, folder: Path) -> TinyRun:
     meta = dict(dataset_meta=dict(classes=CLASSES, palette=[list(c) for c in PALETTE]))
     torch.save(dict(meta=meta, state_dict=model.state_dict()), run.checkpoint)
     return run
+
+
+with suppress(ImportError):  # property tests are skipped without it
+    import hypothesis
+
+    hypothesis.settings.register_profile(
+        'repeatable',
+        deadline=None,
+        derandomize=True,
+        database=None,
+        suppress_health_check=list(hypothesis.HealthCheck),
+    )
+    hypothesis.settings.load_profile('repeatable')
 
 
 @pytest.fixture(scope='session')

@@ -28,13 +28,7 @@ SUFFIXES = ('.jpg', '.png', '.JPG')
 names = st.builds('{}{}'.format, st.sampled_from(STEMS), st.sampled_from(SUFFIXES))
 names = names.filter(lambda name: len(name) <= 255)
 trees = st.sets(names, min_size=1, max_size=6)
-property_test = hypothesis.settings(
-    max_examples=120,
-    deadline=None,
-    derandomize=True,
-    database=None,
-    suppress_health_check=list(hypothesis.HealthCheck),
-)
+property_test = hypothesis.settings(max_examples=120)
 CLASSES = ['background', *(f'class {number}' for number in range(1, 30))]
 
 

@@ -31,13 +31,7 @@ row_names = st.builds(
     st.sampled_from((*SUFFIXES, '')),
 )
 rows = st.lists(st.tuples(row_names, st.sets(st.sampled_from(CLASSES[1:]))), max_size=4)
-property_test = hypothesis.settings(
-    max_examples=300,
-    deadline=None,
-    derandomize=True,
-    database=None,
-    suppress_health_check=list(hypothesis.HealthCheck),
-)
+property_test = hypothesis.settings(max_examples=300)
 
 
 def composed(name):

@@ -117,9 +117,6 @@ def test_damaged_file(name):
     settings = hypothesis.settings(
         max_examples=EXAMPLES,
         deadline=60_000,  # milliseconds: no file may make a reader hang
-        derandomize=True,
-        database=None,
-        suppress_health_check=list(hypothesis.HealthCheck),
     )
     strategy = st.one_of(mutations(READERS[name][1]), st.binary(max_size=64))
     settings(hypothesis.given(strategy)(lambda content: check(name, content)))()
