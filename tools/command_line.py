@@ -9,9 +9,10 @@ from __future__ import annotations
 import argparse
 import os
 import sys
-from collections.abc import Callable
-from contextlib import redirect_stdout
-from io import TextIOWrapper
+import warnings
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager, redirect_stdout
+from io import StringIO, TextIOWrapper
 
 TRACEBACK = 'WEAKTR_TRACEBACK'  # an environment variable: show where an error came from
 
@@ -72,7 +73,7 @@ def run(work: Callable[[argparse.Namespace], int], args: argparse.Namespace) -> 
         ``WEAKTR_TRACEBACK`` shows.
     """
     print_any_name()
-    with redirect_stdout(sys.stderr):  # the frameworks print while they are imported
+    with quiet_imports():
         from weaktr_mmseg.checkpoints import use_safe_readers
         from weaktr_mmseg.crf import tune_allocator
     use_safe_readers()
@@ -81,6 +82,17 @@ def run(work: Callable[[argparse.Namespace], int], args: argparse.Namespace) -> 
         return work(args)
     except (OSError, ValueError) as error:  # WeakTrInputError among them
         return _fault(error)
+
+
+@contextmanager
+def quiet_imports() -> Iterator[None]:
+    """Hides what the frameworks say while they are imported: optional parts that are not installed.
+
+    What cannot be imported and is needed raises all the same.
+    """
+    with redirect_stdout(StringIO()), warnings.catch_warnings():
+        warnings.filterwarnings('ignore', message='Fail to import', category=UserWarning)
+        yield
 
 
 def print_any_name() -> None:

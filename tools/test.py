@@ -11,7 +11,7 @@ from __future__ import annotations
 
 import argparse
 
-from command_line import add_cfg_options, add_launcher, new_parser
+from command_line import add_cfg_options, add_launcher, new_parser, quiet_imports
 
 
 def parse_args() -> argparse.Namespace:
@@ -32,7 +32,8 @@ def parse_args() -> argparse.Namespace:
 
 if __name__ == '__main__':
     args = parse_args()
-    from mmseg_tool import replace_folder, run_mmseg_tool
+    with quiet_imports():
+        from mmseg_tool import replace_folder, run_mmseg_tool
 
     replace_folder(args.config, args.checkpoint)
     run_mmseg_tool('test.py', parse_args())

@@ -14,7 +14,7 @@ from __future__ import annotations
 
 import argparse
 
-from command_line import add_cfg_options, add_launcher, new_parser
+from command_line import add_cfg_options, add_launcher, new_parser, quiet_imports
 
 
 def parse_args() -> argparse.Namespace:
@@ -35,6 +35,7 @@ def parse_args() -> argparse.Namespace:
 
 if __name__ == '__main__':
     arguments = parse_args()
-    from mmseg_tool import run_mmseg_tool
+    with quiet_imports():
+        from mmseg_tool import run_mmseg_tool
 
     run_mmseg_tool('train.py', arguments)

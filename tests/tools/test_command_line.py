@@ -42,6 +42,19 @@ def probe(tool: Path, *arguments: str) -> tuple[str, str]:
     return result.stdout, result.stderr.strip().splitlines()[-1]
 
 
+@pytest.mark.parametrize('tool', ['train', 'test', 'convert_checkpoint'])
+def test_importing_the_frameworks_prints_nothing(tool, tmp_path):
+    missing = tmp_path / 'missing'
+    command = [sys.executable, ROOT / f'tools/{tool}.py', missing, missing]
+    if tool == 'train':
+        command.pop()
+    result = subprocess.run(command, capture_output=True, encoding='utf-8', timeout=120)
+    assert result.stdout == ''
+    assert len(result.stderr.splitlines()) == 1
+    assert result.stderr.startswith('error: ')
+    assert 'missing' in result.stderr
+
+
 def test_there_are_tools():
     assert len(TOOLS) >= 10
 

@@ -25,7 +25,12 @@ POINTLESS = re.compile(
     r'The prefix is not set in metric class|"FileClient" will be deprecated|"HardDiskBackend" is '
     r'the alias|The model and loaded state dict do not match exactly'
 )
-POINTLESS_PYTHON = (r'The draw is False', r'.* instance named of .* has been created')
+POINTLESS_PYTHON = (
+    'The draw is False',
+    '.* instance named of .* has been created',
+    'Default ``avg_non_ignore`` is False',
+    'This DataLoader will create .* worker processes',
+)
 LINES = 2  # longer messages are tables, configs and lists of parameters
 SUMMARY = 'Pipeline finished'
 EPOCH = re.compile(r'Epoch\(train\)\s+\[\s*(\d+)\]')
