@@ -5,6 +5,7 @@ import signal
 import threading
 
 import pytest
+from mmengine.config import Config
 
 from weaktr_mmseg.engine.signals import SignalWatch, WeakTrInterrupted, announced_signals
 
@@ -65,6 +66,22 @@ def test_at_once_honours_what_was_noted_before():
         signal.raise_signal(signal.SIGTERM)
         with watch.at_once():
             pytest.fail('forgot the signal')
+
+
+def test_framework_that_catches_everything_does_not_hide_the_signal(monkeypatch, capsys):
+    def format_code(*args, **kwargs):
+        signal.raise_signal(signal.SIGTERM)
+
+    monkeypatch.setattr('yapf.yapflib.yapf_api.FormatCode', format_code)
+    with pytest.raises(WeakTrInterrupted, match='^interrupted by SIGTERM$'), announced_signals():
+        Config(dict(a=1)).dump()
+    assert capsys.readouterr().err == 'interrupted by SIGTERM; continue with --resume\n'
+
+
+def test_error_after_a_deferred_signal_is_that_error():
+    with pytest.raises(ValueError, match='disk'), SignalWatch(deferred=True):
+        signal.raise_signal(signal.SIGTERM)
+        raise ValueError('disk')
 
 
 @pytest.mark.skipif(not hasattr(os, 'fork'), reason='needs fork')

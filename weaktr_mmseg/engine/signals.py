@@ -48,6 +48,7 @@ class SignalWatch:
     def __init__(self, deferred: bool = False) -> None:
         self.deferred = deferred
         self.received: int | None = None
+        self._left = False
         self._previous: dict[int, Any] = {}
         self._pid = os.getpid()
 
@@ -62,8 +63,12 @@ class SignalWatch:
             for number, handler in self._previous.items():
                 signal.signal(number, handler)
         self._previous = {}
-        if kind is None and self.received is not None:
-            raise WeakTrInterrupted(self.received)  # noted too late for the owner
+        if self.received is None or (kind and issubclass(kind, WeakTrInterrupted)):
+            return
+        # Noted too late for the owner, or a framework caught the exception: mmengine does, while it
+        # formats a config, and raises another one.
+        if kind is None or self._left:
+            raise WeakTrInterrupted(self.received)
 
     @contextmanager
     def at_once(self) -> Iterator[None]:
@@ -84,6 +89,7 @@ class SignalWatch:
         again = self.received == signum == signal.SIGINT
         self.received = signum
         if again or not self.deferred:
+            self._left = True
             raise WeakTrInterrupted(signum)
 
 
