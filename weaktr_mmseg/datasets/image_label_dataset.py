@@ -134,7 +134,7 @@ class ImageLabelDataset(BaseSegDataset):
         for fault in faults:
             if fault.severity == ERROR:
                 self.faults.setdefault(fault.sample, fault.line)
-        infos = [info for info in infos if info['sample_id'] not in self.faults]
+        infos = [dict(info) for info in infos if info['sample_id'] not in self.faults]
         if not infos:
             first = next(iter(self.faults.values()), '')
             raise ValueError(
@@ -177,11 +177,12 @@ class ImageLabelDataset(BaseSegDataset):
 
         Returns:
             Data infos of the samples whose image exists, faulty ones included, and the faults in
-            the order found. Faults that have a ``sample`` concern that sample alone.
+            the order found. Faults that have a ``sample`` concern that sample alone. The infos are
+            shared, so nobody may change them.
         """
         with collection_paused():
             infos, faults = remember(self._listing_key(), self._scan_or_fail)
-            return [dict(info) for info in infos], list(faults)
+            return infos, list(faults)
 
     def _listing_key(self) -> tuple:
         """Everything that the list of samples depends on, and perhaps more."""
@@ -229,9 +230,11 @@ class ImageLabelDataset(BaseSegDataset):
             sample_ids = self._handle_unlabelled(sample_ids, labels, faults)
         if not sample_ids and not any(fault.severity == ERROR for fault in faults):
             faults.append(Fault('split-empty', self._place, 'no image is left'))
-        infos = [self._data_info(sample_id, images[sample_id]) for sample_id in sample_ids]
-        for info in infos if self._metainfo.get('classes') else ():
-            info['num_foreground'] = len(self._metainfo['classes']) - 1
+        prefix = osp.join(folder, '')
+        infos = [self._data_info(name, prefix + images[name]) for name in sample_ids]
+        if self._metainfo.get('classes'):
+            for info in infos:
+                info['num_foreground'] = len(self._metainfo['classes']) - 1
         if labels is not None:
             for info in infos:
                 info['image_labels'] = labels.get(info['sample_id'], [])
@@ -260,16 +263,16 @@ class ImageLabelDataset(BaseSegDataset):
             rows = scan_labels(self.labels, classes, sample_ids, self.data_root)
         # A table says what a person wants; other sources may know more images than are used.
         every_row = sample_ids is None or self.labels['type'] == 'manifest'
-        known: list[ImageLabels] = []
+        known: list[tuple[str, ImageLabels]] = []
         missing: list[Fault] = []
         for row in rows:
             sample_id = images.find(row.image)
             if sample_id is not None:
                 faults += images.ambiguous(row.image, row.where)
-                known.append(row)
+                known.append((sample_id, row))
             elif every_row:
                 missing += [images.missing(row.image, row.where), *row.faults]
-        labels, found = merge(known, lambda name: images.find(name) or name)
+        labels, found = merge(known)
         faults += found + missing
         for name, problem in odd_names(classes).items():
             faults.append(Fault('class-name', path, f"'{name}' {problem}", severity=WARNING))
@@ -291,9 +294,9 @@ class ImageLabelDataset(BaseSegDataset):
                     faults.append(Fault('label-missing', path, message, sample_id, hint=_REMEDY))
         return sample_ids
 
-    def _data_info(self, sample_id: str, img_file: str) -> dict:
+    def _data_info(self, sample_id: str, img_path: str) -> dict:
         return dict(
-            img_path=osp.join(self.data_prefix['img_path'], img_file),
+            img_path=img_path,
             sample_id=sample_id,
             label_map=self.label_map,
             reduce_zero_label=self.reduce_zero_label,
@@ -308,9 +311,10 @@ class ImageLabelDataset(BaseSegDataset):
         with whole_fault('masks', folder):
             masks = index_folder(folder, self.seg_map_suffix, self.backend_args)
         faults += masks.faults
+        prefix = osp.join(folder, '')
         for info in infos:
-            if info['sample_id'] in masks:
-                info['seg_map_path'] = osp.join(folder, masks[info['sample_id']])
+            if (mask := masks.get(info['sample_id'])) is not None:
+                info['seg_map_path'] = prefix + mask
         faults += missing_masks(masks, infos) if self.masks_required else stray_masks(masks, images)
         if not any(fault.severity == ERROR for fault in faults):
             faults += check_some_masks(self.mask_fault, infos, folder)

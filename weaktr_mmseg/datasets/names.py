@@ -14,6 +14,7 @@ _INVISIBLE = dict.fromkeys(
     (0xAD, 0x200B, 0x200E, 0x200F, 0x2060, 0xFEFF, *range(0x202A, 0x202F), *range(0x2066, 0x206A))
 )
 _SPACE = re.compile(r'\s')
+_CLEAN = re.compile(r'(?!\./)[!-\[\]-~]*')  # printable ASCII without white space and backslash
 _SEPARATORS = re.compile(r'[,|/&+\t、，；｜]')
 _LONGEST_NAME = 255  # bytes, of most file systems
 _OUTPUT_SUFFIX = len('.png')  # of masks; maps end in .npz
@@ -44,6 +45,8 @@ def clean_path(text: str) -> str:
         >>> clean_path('.\\\\garden\\\\001.jpg ')
         'garden/001.jpg'
     """
+    if _CLEAN.fullmatch(text):
+        return text
     if not text.isascii():  # bytes that the locale did not decode are UTF-8
         text = text.encode('utf-8', 'surrogateescape').decode('utf-8', 'surrogateescape')
     text = _SPACE.sub(' ', _visible(text).replace('\\', '/')).strip()
@@ -70,6 +73,8 @@ def leaves_folder(name: str) -> bool:
 
 def too_long(name: str) -> bool:
     """Tells whether a mask cannot be named after an image, whose name is given without suffix."""
+    if 4 * len(name) <= _LONGEST_NAME - _OUTPUT_SUFFIX:  # no character has more bytes
+        return False
     longest = max(len(os.fsencode(part)) for part in name.split('/'))
     return longest > _LONGEST_NAME - _OUTPUT_SUFFIX
 

@@ -13,7 +13,7 @@ from PIL import Image
 
 from ..utils.images import read_rgb
 from ..utils.masks import read_mask
-from ..visualization.panels import colour_labels
+from ..utils.palette import colour_table
 
 MAX_SIDE = 300  # pixels
 
@@ -46,7 +46,7 @@ def example_pictures(
         try:
             pictures = {'image': _photo(read_rgb(example['img_path']))}
             for name, path in labels.items():
-                pictures[name] = _labels(colour_labels(read_mask(path), palette))
+                pictures[name] = _labels(colour_table(palette)[read_mask(path)])
         except (OSError, ValueError):
             continue
         name = Path(example['img_path']).name

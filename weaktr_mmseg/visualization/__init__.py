@@ -1,4 +1,7 @@
-"""Pictures of maps and labels."""
+"""Pictures of maps and labels.
+
+matplotlib, which takes half a second, is imported by what draws and not with the package.
+"""
 
 from .hooks import WeakTrCAMVisualizationHook, WeakTrHeadWeightHook
 from .seg_visualizer import WeakTrSegVisualizer

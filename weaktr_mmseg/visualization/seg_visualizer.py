@@ -9,8 +9,6 @@ from mmengine.structures import PixelData
 from mmseg.registry import VISUALIZERS
 from mmseg.visualization import SegLocalVisualizer
 
-from .lettering import name_picture
-
 MIN_LETTERS, SHARE = 9, 0.05  # pixels; of the shorter side
 
 
@@ -33,6 +31,8 @@ class WeakTrSegVisualizer(SegLocalVisualizer):
         drawn = super()._draw_sem_seg(image, sem_seg, classes, palette, stock)
         if stock or not with_labels:
             return drawn
+        from .lettering import name_picture
+
         labels = np.asarray(sem_seg.cpu().data)[0]  # (H, W)
         height = max(MIN_LETTERS, SHARE * min(labels.shape))
         for label in np.unique(labels[labels < len(classes)]):

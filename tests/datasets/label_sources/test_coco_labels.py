@@ -25,7 +25,8 @@ def content():
                 dict(id=3, file_name='sub/three.jpg', height=4, width=5),
                 dict(id=5, file_name='five[1].jpg', height=4, width=5)],
         annotations=[annotation(9, 18, [[1.5, 2, 3e-05, 4]]), annotation(9, 17, runs),
-                     annotation(3, 18, [[1, 2], [3, 4]]), annotation(3, 18, [])],
+                     annotation(3, 18, [[1, 2], [3, 4]]), annotation(3, 18, []),
+                     annotation(3, 18, [[[1, 2], [3]], [[4]]])],
         categories=[dict(id=17, name='cat'), dict(id=18, name='dog'), dict(id=90, name='brush')],
     )  # fmt: skip
 

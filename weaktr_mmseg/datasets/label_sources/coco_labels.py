@@ -12,9 +12,11 @@ from ..names import clean_path
 from .rows import ForegroundClasses, LabelRow
 
 _BLOCK_BYTES = 1 << 24
-# What labels do not need. Lists here hold numbers: no quote and no brace before their end.
+# What labels do not need: numbers, lists of them, and lists of such lists, which are outlines. What
+# is nested deeper or otherwise stays and is parsed.
 _GEOMETRY = re.compile(
-    rb'"(?:segmentation|counts|bbox|area|iscrowd)"\s*:\s*(?:\[[^"{}]*\]|[-+.\deE]+)'
+    rb'"(?:segmentation|counts|bbox|area|iscrowd)"\s*:\s*'
+    rb'(?:\[(?:\s*\[[^\[\]]*\],?)*[^"{}\[\]]*\]|[-+.\deE]+)'
 )
 
 
@@ -50,7 +52,7 @@ def coco_json(
             raise KeyError('annotations', *unknown_images[:1])
         labels: dict[str, set[str]] = defaultdict(set)
         for image_id, file in files.items():
-            labels[clean_path(file)].update(names[i] for i in present.get(image_id, ()))
+            labels[clean_path(file)].update(map(names.__getitem__, present.get(image_id, ())))
         return [LabelRow(file, sorted(found), path) for file, found in labels.items()]
     except (KeyError, TypeError, AttributeError) as error:
         raise ValueError(

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import difflib
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import replace
 from typing import NamedTuple
 
@@ -144,30 +144,30 @@ def check_class_number(foreground: int) -> None:
 
 
 def merge(
-    labels: Iterable[ImageLabels], key: Callable[[str], str]
+    labels: Iterable[tuple[str, ImageLabels]],
 ) -> tuple[dict[str, list[int]], list[Fault]]:
     """Joins rows to labels by image.
 
     Args:
-        labels: The rows.
-        key: Image name -> what identifies the image.
+        labels: What identifies an image, and a row of it.
 
     Returns:
-        Key -> foreground ids, and the faults of the rows; an image that is listed twice is one,
-        which names both places.
+        Image -> foreground ids, and the faults of the rows; an image that is listed twice is one,
+        which names both places. The ids may be shared with the row, so nobody may change them.
     """
     merged: dict[str, list[int]] = {}
     first: dict[str, ImageLabels] = {}
     faults: list[Fault] = []
-    for row in labels:
-        image = key(row.image)
-        faults += [replace(f, sample=f.sample and image) for f in row.faults]
-        if image in first:
+    for image, row in labels:
+        if row.faults:
+            faults += [replace(f, sample=f.sample and image) for f in row.faults]
+        if first.setdefault(image, row) is row:
+            merged[image] = row.ids
+        else:
             message = (
                 f"image '{row.image}' is listed a second time, first as '{first[image].image}' in "
                 f'{first[image].where}; put all its labels into one row'
             )
             faults.append(Fault('label-duplicate', row.where, message))
-        first.setdefault(image, row)
-        merged[image] = sorted({*merged.get(image, ()), *row.ids})
+            merged[image] = sorted({*merged[image], *row.ids})
     return merged, faults

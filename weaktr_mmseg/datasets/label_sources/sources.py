@@ -137,7 +137,8 @@ def read_image_labels(
         ValueError: If the description or a label is not valid.
         FileNotFoundError: If a file is missing.
     """
-    labels, faults = merge(scan_labels(source, classes, sample_ids, data_root), str)
+    rows = scan_labels(source, classes, sample_ids, data_root)
+    labels, faults = merge((row.image, row) for row in rows)
     raise_first(faults)
     return labels
 

@@ -9,7 +9,6 @@ from typing import Any
 import numpy as np
 import torch
 import torch.nn.functional as F
-from matplotlib.figure import Figure
 from mmengine.hooks import Hook
 from mmengine.model import is_model_wrapper
 from mmengine.runner import Runner
@@ -19,8 +18,6 @@ from torch import Tensor, nn
 
 from ...pseudo_labels.labelling import label_map
 from ...utils.errors import WeakTrInputError
-from ..cam_figures import to_rgb, weight_map
-from ..panels import colour_labels, draw_rows, heat_overlay
 
 
 @HOOKS.register_module()
@@ -105,6 +102,11 @@ class WeakTrCAMVisualizationHook(Hook):
         self._listener.remove()
         if not self._draws_now or not self._passes:
             return
+        from matplotlib.figure import Figure
+
+        from ..cam_figures import to_rgb, weight_map
+        from ..panels import draw_rows
+
         if self._rows:
             cams = draw_rows(self._rows, self._names)
             runner.visualizer.add_image('cams', to_rgb(cams), step=runner.epoch)
@@ -124,6 +126,8 @@ def _panels(
         palette: RGB colours of all classes.
         threshold: Background score.
     """
+    from ..panels import colour_labels, heat_overlay
+
     rgb = image.flip(0).permute(1, 2, 0).cpu().numpy().astype(np.uint8)
     panels = {'image': rgb}
     if 'coarse_cams' in sample:
