@@ -16,7 +16,7 @@ _BLOCK_BYTES = 1 << 24
 # is nested deeper or otherwise stays and is parsed.
 _GEOMETRY = re.compile(
     rb'"(?:segmentation|counts|bbox|area|iscrowd)"\s*:\s*'
-    rb'(?:\[(?:\s*\[[^\[\]]*\],?)*[^"{}\[\]]*\]|[-+.\deE]+)'
+    rb'(?:\[(?:\s*\[(?!\s*\[)[^\]]*\],?)*[^"{}\[\]]*\]|[-+.\deE]+)'
 )
 
 
