@@ -13,9 +13,10 @@ import mmseg
 from mmengine.config import Config
 from torch.distributed.elastic.multiprocessing.errors import record
 
+from weaktr_mmseg.apis.models import check_weights
 from weaktr_mmseg.checkpoints import use_safe_readers
 from weaktr_mmseg.engine.distributed import init_cpu_process_group, runs_on_cpu_processes
-from weaktr_mmseg.pipeline.preflight import check_stage
+from weaktr_mmseg.pipeline.preflight import check_stage, without_traces
 from weaktr_mmseg.pipeline.stage_configs import remove_training
 from weaktr_mmseg.pipeline.update_schedule import fit_schedule
 from weaktr_mmseg.utils.configs import read_config
@@ -85,6 +86,8 @@ def _run(script: Path, args: argparse.Namespace) -> None:
             if runs_on_cpu_processes(args.launcher):
                 sys.argv += ['--cfg-options', *CPU_WRAPPER]
         if script.name == 'test.py':
+            with without_traces():
+                check_weights(cfg, args.checkpoint)
             sys.argv += test_work_dir(cfg, sys.argv)
         runpy.run_path(str(script), run_name='__main__')
     except (WeakTrError, *NO_FILE) as error:

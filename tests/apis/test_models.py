@@ -10,6 +10,7 @@ from mmengine.config import Config
 from mmengine.runner.checkpoint import CheckpointLoader, load_checkpoint
 
 from weaktr_mmseg.apis import build_cam_model, build_segmentor
+from weaktr_mmseg.apis.models import cam_stage_config, check_weights
 from weaktr_mmseg.checkpoints import use_safe_readers
 from weaktr_mmseg.checkpoints.io import save_safetensors
 from weaktr_mmseg.utils.errors import WeakTrInputError
@@ -18,6 +19,9 @@ FORMS = {
     'as trained': lambda content: content,
     'module.': lambda content: dict(
         content, state_dict={f'module.{k}': v for k, v in content['state_dict'].items()}
+    ),
+    'compiled': lambda content: dict(
+        content, state_dict={f'_orig_mod.{k}': v for k, v in content['state_dict'].items()}
     ),
     'bare': lambda content: dict(content['state_dict']),
     'without meta': lambda content: dict(state_dict=content['state_dict']),
@@ -61,14 +65,15 @@ def test_safetensors(trained, tmp_path):
 
 
 @pytest.mark.parametrize('suffix', ['pth', 'safetensors'])
-def test_load_from_of_the_stock_runner(trained, tmp_path, monkeypatch, suffix):
+@pytest.mark.parametrize('wrap', ['module.{}', 'model._orig_mod.{}'])
+def test_load_from_of_the_stock_runner(trained, tmp_path, monkeypatch, suffix, wrap):
     """``tools/test.py`` and ``load_from`` reach files by mmengine's loader."""
     pytest.importorskip('safetensors')
     monkeypatch.setattr(CheckpointLoader, '_schemes', dict(CheckpointLoader._schemes))
     use_safe_readers()
     stage, run = trained
     content = torch.load(run.checkpoint, weights_only=False)
-    state = {f'module.{name}': value for name, value in content['state_dict'].items()}
+    state = {wrap.format(name): value for name, value in content['state_dict'].items()}
     path: Path = tmp_path / f'x.{suffix}'
     if suffix == 'pth':
         torch.save(state, path)
@@ -87,3 +92,33 @@ def test_missing_parameters_are_refused(trained, tmp_path):
     torch.save(state, tmp_path / 'x.pth')
     with pytest.raises(WeakTrInputError, match=r'x\.pth: .* it lacks backbone\.cls_token'):
         BUILDERS[stage](Config.fromfile(run.config), tmp_path / 'x.pth')
+
+
+def test_config_of_the_cam_stage(tiny_cam, tiny_segmentor):
+    cfg = Config.fromfile(tiny_cam.config)
+    assert cam_stage_config(cfg) is cfg
+    with pytest.raises(WeakTrInputError, match=r'retrain\.py: expected .* got the model WeakTrSeg'):
+        cam_stage_config(Config.fromfile(tiny_segmentor.config))
+
+
+def test_a_part_of_the_weights_is_not_tested(trained, tmp_path):
+    """mmengine's runner would load what fits and leave the rest at random."""
+    stage, run = trained
+    cfg, state = Config.fromfile(run.config), torch.load(run.checkpoint, weights_only=False)
+    check_weights(cfg, run.checkpoint)
+    state = state['state_dict']
+    missing = {name: value for name, value in state.items() if 'layers.1.' not in name}
+    other = dict(state, **{'backbone.layers.0.ln1.weight': torch.zeros(3)})
+    for content, message in ((missing, 'it lacks .*layers'), (other, r'ln1\.weight')):
+        torch.save(content, tmp_path / 'x.pth')
+        with pytest.raises(WeakTrInputError, match=rf'x\.pth: is not of this config: .*{message}'):
+            check_weights(cfg, tmp_path / 'x.pth')
+
+
+def test_weights_of_which_nothing_fits_are_refused(trained, tmp_path):
+    """``load_from`` with an encoder by other names would train from random numbers."""
+    stage, run = trained
+    torch.save({'blocks.0.norm1.weight': torch.zeros(4)}, tmp_path / 'x.pth')
+    model = BUILDERS[stage](Config.fromfile(run.config), run.checkpoint)
+    with pytest.raises(WeakTrInputError, match=r'no parameter of WeakTr.*backbone\.init_cfg'):
+        load_checkpoint(model, str(tmp_path / 'x.pth'))

@@ -31,6 +31,10 @@ class Exploit:
         lambda state: {'model': state, 'epoch': 3, 'optimizer': {'lr': 0.1}},
         lambda state: {'state_dict': state, 'meta': {}},
         lambda state: {'module': {f'module.{key}': value for key, value in state.items()}},
+        lambda state: {f'_orig_mod.{key}': value for key, value in state.items()},
+        lambda state: {'net': {f'module._orig_mod.{key}': value for key, value in state.items()}},
+        lambda state: {'state_dict': {f'model.{key}': value for key, value in state.items()}},
+        lambda state: {'model_state_dict': state, 'optimizer': {}},
     ],
 )
 def test_finds_the_parameters(tmp_path, wrap):

@@ -13,7 +13,7 @@ from mmseg.apis import init_model as init_untrained
 from mmseg.registry import DATASETS, MODELS
 from torch import nn
 
-from ..checkpoints import read_checkpoint
+from ..checkpoints import locate, read_checkpoint
 from ..models.checkpoint_guard import refuse_other_stage
 from ..utils.configs import complete_cam_stage, read_config
 from ..utils.errors import WeakTrInputError
@@ -108,6 +108,21 @@ def build_cam_model(cfg: Config, checkpoint: str | Path, device: str = 'cpu') ->
     _load(model, content.state_dict, checkpoint)
     model.dataset_meta = _dataset_meta(content.meta, cfg.test_dataloader.dataset)
     return model.to(device).eval()
+
+
+def check_weights(cfg: Config, checkpoint: str | Path) -> None:
+    """Refuses weights that are not all of a network's; a runner would leave the rest at random.
+
+    Args:
+        cfg: Config of a stage.
+        checkpoint: A file or an address.
+
+    Raises:
+        WeakTrInputError: If the checkpoint is not of this config.
+    """
+    init_default_scope(cfg.get('default_scope', 'mmseg'))
+    state = read_checkpoint(locate(checkpoint)).state_dict
+    _load(MODELS.build(cfg.model), state, checkpoint)
 
 
 def check_device(device: str) -> str:

@@ -15,16 +15,15 @@ from ..utils.errors import WeakTrInputError
 from ..utils.files import atomic_path
 from .names import StateDict
 from .safe_load import META_KEY, load_file
-
-STATE_KEYS = ('state_dict', 'model', 'module')
-WRAPPER = 'module.'  # of DistributedDataParallel
+from .wrappers import STATE_KEYS, find_parameters
 
 
 class Checkpoint(NamedTuple):
     """What every tool takes from a file of weights.
 
     Attributes:
-        state_dict: Parameters by name on the CPU, without the ``module.`` of distributed training.
+        state_dict: Parameters by name on the CPU, without what training puts in front, see
+            :func:`find_parameters`.
         meta: ``meta`` of mmengine, with keys such as ``dataset_meta``; empty if there is none.
     """
 
@@ -47,11 +46,15 @@ def read_checkpoint(path: str | os.PathLike) -> Checkpoint:
             values, or holds no parameters.
     """
     content = load_file(path, 'cpu')
-    state = _find_state(content, path)
-    meta = content.get('meta') if isinstance(content, Mapping) else None
-    if state and all(name.startswith(WRAPPER) for name in state):
-        state = {name.removeprefix(WRAPPER): tensor for name, tensor in state.items()}
-    return Checkpoint(dict(state), dict(meta) if isinstance(meta, Mapping) else {})
+    state = find_parameters(content)
+    if state is None:
+        keys = f' with keys {list(content)[:5]}' if isinstance(content, Mapping) else ''
+        raise WeakTrInputError(
+            f'{path}: expected parameters by name, at the top or below one of {list(STATE_KEYS)}, '
+            f'but got {type(content).__name__}{keys}'
+        )
+    meta = content.get('meta')
+    return Checkpoint(state, dict(meta) if isinstance(meta, Mapping) else {})
 
 
 def load_state_dict(path: str | os.PathLike) -> StateDict:
@@ -108,19 +111,3 @@ def save_safetensors(state: Mapping[str, Tensor], path: str | os.PathLike, meta:
     state = {name: tensor.detach().cpu().contiguous().clone() for name, tensor in state.items()}
     with atomic_path(path) as temporary:
         save_file(state, temporary, {'format': 'pt', META_KEY: json.dumps(meta)})
-
-
-def _find_state(checkpoint: Any, path: str | os.PathLike) -> Mapping[str, Tensor]:
-    """Returns the parameters of a checkpoint, which may be nested below a customary key."""
-    if isinstance(checkpoint, Mapping):
-        for key in STATE_KEYS:
-            if isinstance(checkpoint.get(key), Mapping):
-                return _find_state(checkpoint[key], path)
-        tensors = {name: value for name, value in checkpoint.items() if isinstance(value, Tensor)}
-        if tensors and len(tensors) == len(checkpoint):
-            return tensors
-    raise WeakTrInputError(
-        f'{path}: expected parameters by name, at the top or below one of {list(STATE_KEYS)}, '
-        f'but got {type(checkpoint).__name__}'
-        + (f' with keys {list(checkpoint)[:5]}' if isinstance(checkpoint, Mapping) else '')
-    )

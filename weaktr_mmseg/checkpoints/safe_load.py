@@ -26,6 +26,7 @@ from mmengine.runner.checkpoint import CheckpointLoader
 
 from ..utils.errors import WeakTrError, WeakTrInputError, WeakTrMissingFileError
 from .download import locate
+from .wrappers import find_parameters
 
 #: Module -> names that a checkpoint may use.
 ALLOWED = {
@@ -164,8 +165,25 @@ def use_safe_readers() -> None:
     of the process and for every package that reads checkpoints by way of mmengine.
     """
     register = CheckpointLoader.register_scheme
-    register(prefixes='', loader=load_file, force=True)
+    register(prefixes='', loader=load_for_runner, force=True)
     register(prefixes=('http://', 'https://'), loader=load_from_http, force=True)
+
+
+def load_for_runner(path: str | os.PathLike, map_location: Any = None) -> Any:
+    """Reads a file as mmengine expects it: the parameters, by their own names, as ``state_dict``.
+
+    Args:
+        path: The file.
+        map_location: As in ``torch.load``.
+
+    Raises:
+        WeakTrInputError: As :func:`load_file`.
+    """
+    content = load_file(path, map_location)
+    state = find_parameters(content)
+    if state is None or state.keys() in (content.keys(), content.get('state_dict', {}).keys()):
+        return content
+    return dict(content, state_dict=state) if 'state_dict' in content else dict(state_dict=state)
 
 
 def load_from_http(url: str, map_location: Any = None, model_dir: str | None = None) -> Any:
@@ -180,4 +198,4 @@ def load_from_http(url: str, map_location: Any = None, model_dir: str | None = N
     Raises:
         WeakTrInputError: As :func:`load_file`, or if it cannot be downloaded.
     """
-    return load_file(locate(url, model_dir), map_location)
+    return load_for_runner(locate(url, model_dir), map_location)

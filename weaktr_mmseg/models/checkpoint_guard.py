@@ -1,4 +1,4 @@
-"""Refuses checkpoints whose classes are not those of the model.
+"""Refuses checkpoints whose parameters or classes are not those of the model.
 
 mmengine loads what fits and only warns of the rest, so that a foreign checkpoint would be scored
 with random weights.
@@ -39,12 +39,12 @@ def refuse_other_stage(model: nn.Module, names: Iterable[str]) -> None:
 
 
 def guard_layout(model: nn.Module) -> None:
-    """Makes a whole model refuse checkpoints with the authors' parameter names.
+    """Makes a whole model refuse checkpoints of which it could take nothing.
 
     Args:
         model: The model, not a part of it: a part is shown its own parameters only.
     """
-    model._register_load_state_dict_pre_hook(_refuse_authors_names)
+    model._register_load_state_dict_pre_hook(_refuse_foreign_names, with_module=True)
 
 
 def guard_class_ids(module: nn.Module, name: str, dim: int) -> None:
@@ -59,7 +59,7 @@ def guard_class_ids(module: nn.Module, name: str, dim: int) -> None:
     module._register_load_state_dict_pre_hook(partial(_refuse_other_classes, name, dim, classes))
 
 
-def _refuse_authors_names(state: Mapping[str, Any], *_: Any) -> None:
+def _refuse_foreign_names(model: nn.Module, state: Mapping[str, Any], prefix: str, *_: Any) -> None:
     nested = state.get('model')  # where the authors keep parameters, and mmengine does not look
     names = state if nested is None else nested
     foreign = next((key for key in AUTHORS_NAMES if key in names), None)
@@ -67,6 +67,11 @@ def _refuse_authors_names(state: Mapping[str, Any], *_: Any) -> None:
         raise WeakTrInputError(
             f"the checkpoint has the authors' parameter names ({foreign}); convert it first: "
             'python tools/convert_checkpoint.py SOURCE TARGET'
+        )
+    if state and not any(prefix + name in state for name in model.state_dict()):
+        raise WeakTrInputError(
+            f'the checkpoint has no parameter of {type(model).__name__}, it begins with '
+            f'{list(state)[:2]}; an encoder alone is given to model.backbone.init_cfg'
         )
 
 
