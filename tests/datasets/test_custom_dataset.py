@@ -140,3 +140,47 @@ def test_an_unknown_class_of_a_review_is_named(custom_root):
     write_review(custom_root, 'a/photo 00.jpg,relabel,hamster')
     with pytest.raises(WeakTrInputError, match=r'review\.csv: a/photo 00: .*hamster'):
         build(custom_root)
+
+
+@pytest.mark.parametrize(
+    ('file', 'split'),
+    [('validation.txt', 'val.txt'), ('Train.txt', 'train.txt'), ('train.csv', 'train.txt')],
+)
+def test_a_split_file_of_another_name_is_not_passed_over(custom_root, file, split):
+    (custom_root / 'splits').mkdir()
+    (custom_root / 'splits' / file).write_text('a/photo 00\n', encoding='utf-8')
+    config = dict(type='WeakTrCustomDataset', data_root=str(custom_root), lazy_init=True)
+    faults = DATASETS.build(dict(config, ann_file=f'splits/{split}')).scan()[1]
+    (fault,) = [fault for fault in faults if fault.check == 'split-unread']
+    assert fault.message == f"'{file}' is not read: expected the name '{split}'"
+    (custom_root / 'splits' / split).write_text('b/photo 01\n', encoding='utf-8')
+    faults = DATASETS.build(dict(config, ann_file=f'splits/{split}')).scan()[1]
+    assert not [fault for fault in faults if fault.check == 'split-unread']
+
+
+@pytest.mark.parametrize('name', ['nan', 'None', 'N/A', '-', '<null>'])
+def test_what_stands_for_no_label_is_no_silent_class(custom_root, name):
+    table = custom_root / 'labels.csv'
+    text = table.read_text(encoding='utf-8')
+    table.write_text(text.replace('dog', name, 1), encoding='utf-8')
+    config = dict(type='WeakTrCustomDataset', data_root=str(custom_root), lazy_init=True)
+    faults = DATASETS.build(config).scan()[1]
+    (fault,) = [fault for fault in faults if fault.check == 'class-name']
+    assert fault.message == f"'{name}' looks like a missing label; leave its cell empty"
+
+
+@pytest.mark.parametrize('name', ['Images', 'image', 'IMAGES'])
+def test_a_folder_of_nearly_the_name_is_told(custom_root, name):
+    (custom_root / 'images').rename(custom_root / name)
+    with pytest.raises(FileNotFoundError, match=f"folder not found: .*images, but '{name}' is"):
+        build(custom_root)
+
+
+@pytest.mark.parametrize('name', ['Masks', 'mask'])
+def test_masks_in_a_folder_of_nearly_the_name_are_not_passed_over(custom_root, name):
+    write_masks(custom_root, 20)
+    (custom_root / 'masks').rename(custom_root / name)
+    config = dict(type='WeakTrCustomDataset', data_root=str(custom_root), lazy_init=True)
+    faults = DATASETS.build(dict(config, masks=True)).scan()[1]
+    assert [fault.message for fault in faults] == [f"has no folder 'masks', but '{name}' is there"]
+    assert not DATASETS.build(dict(config)).scan()[1]

@@ -17,10 +17,11 @@ def test_a_name_as_long_as_the_file_system_takes(tmp_path, stem):
     assert (tmp_path / f'{stem}.png').read_bytes() == b'1'
 
 
-def test_further_pages_are_named_once(tmp_path, monkeypatch):
+@pytest.mark.parametrize('suffix', ['tif', 'gif', 'webp', 'png'])
+def test_further_pages_are_named_once(tmp_path, monkeypatch, suffix):
     pages = [Image.fromarray(np.full((4, 4, 3), value, np.uint8)) for value in (1, 2, 3)]
-    path = str(tmp_path / 'stack.tif')
-    pages[0].save(path, save_all=True, append_images=pages[1:])
+    path = str(tmp_path / f'stack.{suffix}')
+    pages[0].save(path, save_all=True, append_images=pages[1:], lossless=True)
     lines = []
     monkeypatch.setattr(images, 'print_log', lambda message, *_: lines.append(message))
     assert images.read_rgb(path).max() == images.read_rgb(path).max() == 1

@@ -22,6 +22,7 @@ from .label_sources.class_discovery import (
 )
 from .label_sources.manifest_labels import read_manifest
 from .label_sources.rows import ForegroundClasses
+from .names import similar_neighbour
 from .review_file import DROP, RELABEL, Tick, read_review, ticked_photographs
 
 REVIEW_FILE = 'review.csv'
@@ -81,7 +82,9 @@ class WeakTrCustomDataset(ImageLabelDataset):
             if labels == 'auto':
                 labels = dict(type='manifest', path=find_manifest(data_root))
         metainfo.setdefault('palette', voc_palette(len(metainfo['classes'])))
-        has_masks = masks and (Path(data_root) / MASK_FOLDER).is_dir()
+        folder = Path(data_root) / MASK_FOLDER
+        has_masks = masks and folder.is_dir()
+        self.near_masks = similar_neighbour(str(folder)) if masks and not has_masks else ''
         defaults = dict(
             data_prefix=dict(img_path=IMAGE_FOLDER, seg_map_path=MASK_FOLDER if has_masks else None)
         )
@@ -104,6 +107,7 @@ class WeakTrCustomDataset(ImageLabelDataset):
             if (sample := images.find(row.image)) is not None:
                 labels.setdefault(sample, set()).update(row.names)
         faults += images.unlisted(labels, table)
+        faults += _unread_splits(Path(self.ann_file))
         other = root / (VAL_SPLIT if is_train else TRAIN_SPLIT)
         if other.is_file():
             taken = {images.find(name) for name in read_split(str(other))}
@@ -115,6 +119,9 @@ class WeakTrCustomDataset(ImageLabelDataset):
     def _scan(self, faults: list[Fault]) -> list[dict]:
         """Lists as the parent does, then does what a person decided about photographs."""
         infos = super()._scan(faults)
+        if self.near_masks:
+            message = f"has no folder '{MASK_FOLDER}'{self.near_masks}"
+            faults.append(Fault('mask-stray', self.data_root, message, severity=WARNING))
         if self.review is None:
             return infos
         with whole_fault('review', str(self.review)):
@@ -141,6 +148,20 @@ class WeakTrCustomDataset(ImageLabelDataset):
             count = sum('seg_map_path' in info for info in infos)
             print_log(f'{self.split_name}: {count} of {len(infos)} images have a mask', 'current')
         return infos
+
+
+def _unread_splits(missing: Path) -> list[Fault]:
+    """A warning if a file probably stands for a split file that is not there.
+
+    Args:
+        missing: The split file, ``train.txt`` or ``val.txt``.
+    """
+    stem = missing.stem
+    for file in sorted(missing.parent.glob('*')) if missing.parent.is_dir() else ():
+        if file.stem.casefold().startswith(stem) and file.name != missing.name:
+            message = f"'{file.name}' is not read: expected the name '{missing.name}'"
+            return [Fault('split-unread', str(missing.parent), message, severity=WARNING)]
+    return []
 
 
 def _unknown_ticks(names: list[str], review: str) -> list[Fault]:

@@ -14,7 +14,7 @@ from PIL import Image
 
 from .faults import WARNING, Fault
 from .listing_cache import remember
-from .names import clean_path, leaves_folder, loose, too_long
+from .names import clean_path, leaves_folder, loose, similar_neighbour, too_long
 
 # Formats that Pillow opens but that hold no photograph, or that run an interpreter when opened.
 _NOT_PHOTOGRAPHS = {'BUFR', 'EPS', 'GRIB', 'HDF5', 'MPEG', 'PDF', 'WMF'}
@@ -201,7 +201,8 @@ def index_folder(
 
     def make() -> FolderIndex:
         if not fileio.isdir(folder, backend_args=backend_args):
-            raise FileNotFoundError(f'folder not found: {folder}')
+            but = similar_neighbour(folder) if backend_args is None else ''
+            raise FileNotFoundError(f'folder not found: {folder}{but}')
         if backend_args is None:
             files = _walk(folder)
         else:
@@ -229,7 +230,7 @@ def read_split(path: str) -> list[str]:
         ValueError: If it names no image or is not UTF-8.
     """
     if not Path(path).is_file():
-        raise FileNotFoundError(f'split file not found: {path}')
+        raise FileNotFoundError(f'split file not found: {path}{similar_neighbour(path)}')
     try:
         text = Path(path).read_text(encoding='utf-8-sig')
     except UnicodeDecodeError as error:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import difflib
 import os
 import re
 import sys
@@ -18,6 +19,20 @@ _CLEAN = re.compile(r'(?!\./)[!-\[\]-~]*')  # printable ASCII without white spac
 _SEPARATORS = re.compile(r'[,|/&+\t、，；｜]')
 _LONGEST_NAME = 255  # bytes, of most file systems
 _OUTPUT_SUFFIX = len('.png')  # of masks; maps end in .npz
+_NOTHING = {
+    '',
+    '-',
+    '?',
+    'empty',
+    'n/a',
+    'na',
+    'nan',
+    'nil',
+    'none',
+    'null',
+    'unlabeled',
+    'unlabelled',
+}
 _LOOK_ALIKE_SCRIPTS = {'LATIN', 'CYRILLIC', 'GREEK'}
 
 
@@ -62,6 +77,19 @@ def loose(name: str) -> str:
     return re.sub(r'[\s_-]+', '', unicodedata.normalize('NFKC', name).casefold())
 
 
+def similar_neighbour(path: str) -> str:
+    """Returns what to add to the message that a local file or folder is missing.
+
+    Args:
+        path: What is missing.
+    """
+    folder, name = os.path.split(path.rstrip('/' + os.sep))
+    others = sorted(os.listdir(folder or '.')) if os.path.isdir(folder or '.') else []
+    present = {loose(other): other for other in others}
+    near = difflib.get_close_matches(loose(name), present, n=1, cutoff=0.7)
+    return f", but '{present[near[0]]}' is there" if near else ''
+
+
 def leaves_folder(name: str) -> bool:
     """Tells whether a path, taken below a folder, would lead out of it.
 
@@ -103,8 +131,8 @@ def odd_names(names: Iterable[str]) -> dict[str, str]:
     """Finds class names that are probably not what they look like.
 
     Returns:
-        Name -> what is odd: a character that cannot be read, letters of two alphabets that look
-        alike, or another name that differs only in case, spaces or hyphens.
+        Name -> what is odd: it stands for no label, has a character that cannot be read or letters
+        of two alphabets that look alike, or differs from another only in case, spaces or hyphens.
     """
     found: dict[str, str] = {}
     alike: dict[str, list[str]] = defaultdict(list)
@@ -112,7 +140,9 @@ def odd_names(names: Iterable[str]) -> dict[str, str]:
         alike[loose(name)].append(name)
         odd = [c for c in name if unicodedata.category(c) in ('Cc', 'Cn', 'Co') or c == '\ufffd']
         scripts = {unicodedata.name(c, '').split(' ')[0] for c in name if c.isalpha()}
-        if odd:
+        if name.casefold().strip(' .<>()') in _NOTHING:
+            found[name] = 'looks like a missing label; leave its cell empty'
+        elif odd:
             found[name] = f'has the character U+{ord(odd[0]):04X}, which cannot be read'
         elif len(mixed := scripts & _LOOK_ALIKE_SCRIPTS) > 1:
             found[name] = f'mixes {" and ".join(sorted(mixed)).title()} letters, which look alike'

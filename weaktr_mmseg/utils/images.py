@@ -13,7 +13,8 @@ from PIL import Image, ImageOps, UnidentifiedImageError
 
 from .files import UNREADABLE
 
-_STACKS = ('TIFF', 'GIF')  # the second picture of a phone's JPEG is a preview
+# The second picture of a phone's JPEG is a preview.
+_STACKS = ('AVIF', 'GIF', 'PNG', 'TIFF', 'WEBP')
 _SIXTEEN_BIT = ('I;16', 'I;16B', 'I;16L', 'I;16N', 'I')
 
 

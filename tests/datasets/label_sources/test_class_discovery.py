@@ -56,6 +56,14 @@ def test_bad_manifest(tmp_path):
         discover_classes(tmp_path)
 
 
+@pytest.mark.parametrize('given', ['.', 'data/images'])
+def test_a_folder_above_or_below_the_data_is_told(tmp_path, given):
+    (tmp_path / 'data/images').mkdir(parents=True)
+    (tmp_path / 'data/labels.csv').touch()
+    with pytest.raises(FileNotFoundError, match="but '.*data' has; take that as the data folder"):
+        discover_classes(str(tmp_path / given))
+
+
 def test_has_masks(tmp_path):
     assert not has_masks(tmp_path)
     (tmp_path / 'masks/sub').mkdir(parents=True)

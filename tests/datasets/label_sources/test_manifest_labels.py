@@ -61,6 +61,18 @@ def test_a_workbook_is_not_printed(tmp_path):
     assert len(str(fault.value)) < 300
 
 
+@pytest.mark.parametrize('cell', ['"cat', '"cat\ndog"', '"cat\rdog"'])
+def test_a_quotation_mark_left_open_takes_no_rows(tmp_path, cell):
+    rows = f'image,labels\na.jpg,{cell}\nb.jpg,dog\nc.jpg,cat\n'
+    with pytest.raises(ValueError, match=r'labels\.csv, line \d: a cell goes over several lines'):
+        read(tmp_path, rows)
+
+
+def test_a_cell_without_end_is_one_line(tmp_path):
+    with pytest.raises(ValueError, match=r'labels\.csv: field larger .*a quotation mark left open'):
+        read(tmp_path, 'image,labels\na.jpg,"cat\n' + 50_000 * 'b.jpg,dog\n')
+
+
 @pytest.mark.parametrize('row', ['a.jpg', 'a.jpg,cat,dog', ',cat'])
 def test_csv_row(tmp_path, row):
     with pytest.raises(ValueError, match=r'labels\.csv, line 3: expected one cell a column'):

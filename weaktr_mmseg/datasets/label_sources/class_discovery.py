@@ -34,7 +34,10 @@ def find_manifest(root: str) -> str:
     found = [name for name in LABEL_FILES if (Path(root) / name).is_file()]
     if not found:
         others = sorted(file.name for file in Path(root).glob('[Ll]abels*'))
-        but = f", but '{others[0]}'; save it as CSV UTF-8 under that name" if others else ''
+        near = [*sorted(Path(root).glob('*')), Path(root).absolute().parent]
+        place = next((p for p in near for name in LABEL_FILES if (p / name).is_file()), None)
+        but = f", but '{place}' has; take that as the data folder" if place else ''
+        but = f", but '{others[0]}'; save it as CSV UTF-8 under that name" if others else but
         raise FileNotFoundError(f'{root} has no {" or ".join(LABEL_FILES)}{but}')
     if len(found) > 1:
         raise ValueError(f'{root} has both {" and ".join(found)}; keep one')

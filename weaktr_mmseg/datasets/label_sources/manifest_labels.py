@@ -5,6 +5,7 @@ from __future__ import annotations
 import csv
 import io
 import json
+import re
 from collections.abc import Iterable, Iterator, Sequence
 from pathlib import Path
 
@@ -57,7 +58,7 @@ def _rows(file: Path) -> Iterator[LabelRow]:
     try:
         yield from readers[file.suffix.lower()](file, text)
     except csv.Error as error:
-        raise ValueError(f'{file}: {error}') from None
+        raise ValueError(f'{file}: {error}; is a quotation mark left open?') from None
 
 
 def _csv_rows(file: Path, text: str) -> Iterator[LabelRow]:
@@ -81,6 +82,11 @@ def _csv_rows(file: Path, text: str) -> Iterator[LabelRow]:
             raise ValueError(
                 f'{where}: expected one cell a column ({",".join(header)}); labels '
                 'are separated by semicolons'
+            )
+        if re.search(r'[\r\n]', row['image'].strip() + row['labels'].strip()):
+            raise ValueError(
+                f'{where}: a cell goes over several lines; close its quotation mark, and separate '
+                'labels by semicolons'
             )
         yield LabelRow(clean_path(row['image']), _clean(row['labels'].split(';')), where)
 
