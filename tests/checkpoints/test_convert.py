@@ -10,6 +10,7 @@ import numpy as np
 import pytest
 import torch
 import torch.nn.functional as F
+from mmengine.config import Config
 from mmengine.registry import init_default_scope
 from mmpretrain.models.backbones import VisionTransformer
 from mmseg.registry import MODELS
@@ -23,6 +24,7 @@ from weaktr_mmseg.checkpoints import (
     load_state_dict,
 )
 
+KERNEL = 'backbone.patch_embed.projection.weight'
 TOOL = Path(__file__).parents[2] / 'tools' / 'convert_checkpoint.py'
 WIDTH, DEPTH, HEADS, MLP = 24, 2, 3, 32
 ARCH = dict(embed_dims=WIDTH, num_layers=DEPTH, num_heads=HEADS, feedforward_channels=MLP)
@@ -185,6 +187,25 @@ def test_augreg_npz_equals_timm(tmp_path):
     converted, expected = load_state_dict(tmp_path / 'vit.pth'), convert_state_dict(timm)[0]
     assert converted.keys() == expected.keys()
     assert all(torch.equal(converted[name], expected[name]) for name in expected)
+
+
+@pytest.mark.parametrize('stage', ['cam', 'segmentor'])
+def test_coco_networks_lose_unused_rows_and_gain_them_back(request, stage):
+    cfg = Config.fromfile(request.getfixturevalue(f'tiny_{stage}').config)
+    if stage == 'cam':
+        cfg.model.backbone.num_classes = cfg.model.cam_head.num_classes = 80
+        cfg.model.backbone.fusion = dict(reduction=2, feature_reduction=2)
+    else:
+        cfg.model.decode_head.num_classes = 81
+    state = MODELS.build(cfg.model).state_dict()
+    published, _ = convert_state_dict(state)
+    again, _ = convert_state_dict(published)
+    assert again.keys() == state.keys()
+    if stage == 'segmentor':  # the demo has a smaller patch than the authors
+        del state[KERNEL]
+    assert not [name for name in state if not torch.equal(again[name], state[name])]
+    kept, _ = convert_state_dict(published, keep_coco_rows=True)
+    assert sum(kept[name].shape != state[name].shape for name in state) >= 3
 
 
 def test_unknown_layout_lists_its_first_keys():

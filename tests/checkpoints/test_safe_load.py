@@ -148,3 +148,16 @@ def test_mmengine_loads_other_containers(tmp_path, name):
         safetensors.save_file(state, tmp_path / name)
     load_checkpoint(model, str(tmp_path / name), strict=True)
     assert torch.equal(model.weight, state['weight'])
+
+
+@pytest.mark.parametrize('name', ['x.safetensors', 'x.npz', 'x.pth'])
+def test_tensors_go_where_they_are_asked_to(tmp_path, name):
+    save = dict(
+        safetensors=pytest.importorskip('safetensors.torch').save_file,
+        npz=lambda state, path: np.savez(path, a=state['a'].numpy()),
+        pth=torch.save,
+    )[name.split('.')[1]]
+    save(dict(a=torch.ones(2)), tmp_path / name)
+    for place in ('meta', 'cpu', None):
+        content = load_file(tmp_path / name, map_location=place)
+        assert content.get('state_dict', content)['a'].device.type == (place or 'cpu')

@@ -10,7 +10,7 @@ import pytest
 from mmengine.config import Config
 from test_weaktr_custom import NUM_IMAGES, load, make_folder
 
-from weaktr_mmseg.pipeline import recipe_advice
+from weaktr_mmseg.pipeline import calibration, recipe_advice
 from weaktr_mmseg.pipeline.recipe_advice import (
     AS_CONFIGURED,
     PLUS,
@@ -122,3 +122,14 @@ def test_own_data_is_told_of_other_recipes(cfg, tmp_path, monkeypatch):
     assert list(recipes('weaktr_custom_quick').estimates) == [QUICK]
     published = recipes('weaktr_demo')
     assert list(published.estimates) == [AS_CONFIGURED] and not published.advice
+
+
+@pytest.mark.parametrize(
+    ('held', 'peak', 'memory'), [(100, 150, 200), (None, 150, None), (100, None, None)]
+)
+def test_memory_of_an_iteration_grows_with_its_images(cfg, monkeypatch, held, peak, memory):
+    """Two images are timed and four a batch: what is not held is doubled."""
+    monkeypatch.setattr(calibration, 'memory_now', lambda: held)
+    monkeypatch.setattr(calibration, 'memory_peak', lambda: peak)
+    cfg.train_dataloader.batch_size, cfg.cam_stage.train_dataloader.batch_size = 4, 2
+    assert estimate_run(cfg).memory == memory

@@ -6,6 +6,7 @@ import numpy as np
 import pytest
 import torch
 from mmengine.dist import get_rank
+from mmseg.registry import METRICS
 
 from weaktr_mmseg.engine.distributed import init_cpu_process_group
 from weaktr_mmseg.evaluation.average_precision import mean_average_precision
@@ -41,7 +42,7 @@ def make_samples(truth=True, coarse=True):
 
 
 def build(threshold=0.437):
-    metric = WeakTrCAMMetric(threshold)
+    metric = METRICS.build(dict(type='WeakTrCAMMetric', threshold=threshold))
     metric.dataset_meta = dict(classes=NAMES)
     return metric
 

@@ -33,6 +33,7 @@ FRAMEWORKS = ('torchvision', 'mmpretrain', 'mmseg.apis', 'matplotlib.figure', 'h
 PACKAGE = 'weaktr_mmseg'
 TARGET = 90  # percent
 PATIENCE, LONGEST = 3, 30  # times the time of the unchanged code, and seconds besides
+OUTPUT = 'output_of_the_tests.txt'
 KILLED, SURVIVED, ENDLESS = 'killed', 'survived', 'endless'
 
 
@@ -51,7 +52,9 @@ def parse_args() -> argparse.Namespace:
     parser.add_argument('paths', nargs='+', type=Path, help='files and folders of the package')
     parser.add_argument('--sample', type=int, help='number of places; default: all')
     parser.add_argument('--seed', type=int, default=0, help='chooses the places (default: 0)')
-    parser.add_argument('--tests', nargs='+', help='tests to run in place of the mirror folder')
+    parser.add_argument(
+        '--tests', nargs='+', help="tests to run in place of the file's and the mirror folder's"
+    )
     return parser.parse_args()
 
 
@@ -145,12 +148,12 @@ def _test(mutant: Mutant, root: Path, tests: Sequence[str] | None) -> str:
 
 
 def tests_of(file: Path) -> list[str]:
-    """The tests that mirror a file, then those of their folder."""
+    """The tests of a file's name, wherever they are, then the others of the mirror folder."""
     folder = Path('tests', *file.parent.parts[1:])
     while not folder.is_dir():
         folder = folder.parent
-    own = folder / f'test_{file.name}'
-    return [str(path) for path in (own, folder) if path.exists()]
+    own, others = Path('tests').rglob(f'test_{file.name}'), folder.rglob('test_*.py')
+    return list(dict.fromkeys(map(str, [*sorted(own), *sorted(others)])))
 
 
 @cache
@@ -158,7 +161,8 @@ def _usual_seconds(tests: str, root: Path) -> float:
     """Time of the tests on unchanged code, where they must pass."""
     start = time.perf_counter()
     if _run(tests, root, timeout=3600) != SURVIVED:
-        sys.exit(f'error: {tests} fail on unchanged code')
+        output = (root / OUTPUT).read_text(encoding='utf-8', errors='replace')
+        sys.exit(f'{output}\nerror: {tests} fail on unchanged code')
     return time.perf_counter() - start
 
 
@@ -184,9 +188,9 @@ def _run_here(tests: str, root: Path) -> None:
     sys.path.insert(0, str(root))
     os.environ['PYTHONPATH'] = os.pathsep.join([str(root), *sys.path[1:]])
     sys.dont_write_bytecode = True
-    with open(os.devnull, 'w', encoding='utf-8') as nowhere:
+    with open(OUTPUT, 'w', encoding='utf-8') as output:
         for stream in (1, 2):
-            os.dup2(nowhere.fileno(), stream)
+            os.dup2(output.fileno(), stream)
     code = 1
     try:
         code = pytest.main(['-x', '-q', '-p', 'no:cacheprovider', tests])

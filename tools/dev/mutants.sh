@@ -5,8 +5,8 @@
 #   tools/dev/mutants.sh weaktr_mmseg/pipeline/resume.py           # every place of a file
 #
 # Paths are files and folders of the package; --seed chooses other places, --tests other tests than
-# those of the mirror folder. Works on a copy. Needs the extra `dev` and Linux or macOS.
-# Exit code 1 if fewer than 90 % are noticed.
+# those of the file's name and of the mirror folder. Works on a copy. Needs the extra `dev` and Linux or
+# macOS. Exit code 1 if fewer than 90 % are noticed.
 set -euo pipefail
 cd "$(dirname "$0")/../.."
 export OMP_NUM_THREADS=1

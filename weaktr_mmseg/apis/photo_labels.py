@@ -5,7 +5,6 @@ from __future__ import annotations
 from collections.abc import Iterable, Iterator, Sequence
 from pathlib import Path, PurePosixPath
 
-from ..datasets.faults import ERROR
 from ..datasets.label_sources.manifest_labels import read_manifest
 from ..datasets.names import clean_label, clean_path
 from ..utils.errors import WeakTrInputError, input_errors
@@ -25,9 +24,6 @@ class PhotoLabels:
     def __init__(self, path: str | Path) -> None:
         with input_errors(str(path)):
             rows = read_manifest(str(path))
-        faults = [row.fault for row in rows if row.fault and row.fault.severity == ERROR]
-        if faults:
-            raise WeakTrInputError(f'{path}: {faults[0].message}')
         self.path = str(path)
         self._labels: dict[str, list[str]] = {}
         for row in rows:

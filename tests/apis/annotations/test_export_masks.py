@@ -23,7 +23,7 @@ CASES = [
     ('coco', 'polygons'),
     ('yolo', 'polygons'),
     ('labelstudio', 'rle'),
-    ('labelstudio', 'polygons'),
+    ('labelstudio', ' polygons'.strip()),  # as from a command line, not the constant itself
     ('cvat', 'rle'),
     ('cvat', 'polygons'),
     ('voc', None),

@@ -80,3 +80,11 @@ def test_bridges_enclose_nothing():
     assert abs(shoelace(ring)) == 100 - 4 - 4
     assert len(ring) == 4 + 2 * (4 + 2)
     assert {tuple(corner) for corner in ring} == {tuple(c) for r in (outer, *holes) for c in r}
+
+
+def test_a_triangle_is_simplified_to_its_corners():
+    mask = np.tri(40, dtype=np.uint8)
+    (region,) = find_regions(mask)
+    (outline,) = find_outlines(region, tolerance=1.5)
+    assert len(outline.outer) == 3
+    assert abs(shoelace(outline.outer)) == pytest.approx(region.area, rel=0.05)

@@ -42,6 +42,7 @@ def run(layer, forward):
         dict(),
         dict(drop_path_rate=0.5),
         dict(drop_rate=0.3),
+        dict(attn_drop_rate=0.3),
         dict(layer_scale_init_value=0.1),
         dict(num_fcs=3),
         dict(ffn_type='swiglu_fused', layer_scale_init_value=0.1),

@@ -259,3 +259,11 @@ def test_says_that_timm_is_missing(monkeypatch):
     monkeypatch.setitem(sys.modules, 'timm', None)
     with pytest.raises(ValueError, match='needs timm, which is not installed: pip install'):
         MODELS.build(dict(type='WeakTrTimmSegmenterViT', model_name='vit_small_patch16_224'))
+
+
+def test_class_tokens_of_a_network_without_one_start_small_and_differ():
+    options = dict(class_token=False, global_pool='avg')
+    vit = build('WeakTrTimmViT', 'vit_small_patch16_224', num_classes=8, fusion=FUSION, **options)
+    assert vit.vit.cls_token.shape == (1, 8, WIDTH)
+    assert vit.vit.cls_token.std().item() == pytest.approx(0.02, rel=0.3)
+    assert not torch.equal(vit.vit.cls_token[:, 0], vit.vit.cls_token[:, 1])

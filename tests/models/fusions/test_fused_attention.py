@@ -207,11 +207,19 @@ def test_refuses_unknown_mode(parts):
 
 
 @pytest.mark.parametrize('mode', MODES)
-def test_autocast_does_not_widen_what_a_sum_narrows_again(parts, mode):
+def test_autocast_does_not_widen_what_a_sum_narrows_again(parts, mode, monkeypatch):
+    """It widens the softmax on a GPU, so here it is asked whether it is on."""
     queries, keys, weights = parts
+    softmax, widens = torch.softmax, []
+
+    def spy(scores, dim):
+        widens.append(torch.is_autocast_enabled('cpu'))
+        return softmax(scores, dim)
+
+    monkeypatch.setattr(torch, 'softmax', spy)
     with torch.no_grad(), torch.autocast('cpu', torch.bfloat16):
         rows = fused_attention.attention_rows(queries[0], keys[0])
-        assert rows.dtype == torch.bfloat16
+        assert rows.dtype == torch.bfloat16 and widens == [False]
         operator = fuse_attention(queries, keys, weights, CLASSES, mode)
         spread = operator.propagate(draw_maps(2))
     expected = draw_maps(2) @ patch_block(parts).transpose(1, 2)

@@ -2,6 +2,7 @@ from __future__ import annotations
 
 import pytest
 import torch
+from mmseg.registry import MODELS
 
 from weaktr_mmseg.models import WeakTrUniformFusion
 
@@ -9,7 +10,8 @@ BATCH, TOKENS, HEADS, LAYERS, HEAD_DIMS = 2, 7, 3, 4, 4
 
 
 def weigh(**options):
-    fusion = WeakTrUniformFusion(LAYERS, HEADS, HEAD_DIMS, **options)
+    sizes = dict(num_layers=LAYERS, num_heads=HEADS, head_dims=HEAD_DIMS)
+    fusion = MODELS.build(dict(type='WeakTrUniformFusion', **sizes, **options))
     output = torch.randn(BATCH, TOKENS, HEADS * HEAD_DIMS, dtype=torch.float64)
     return fusion, fusion([fusion.pool(output)] * LAYERS)
 
@@ -31,3 +33,9 @@ def test_weights_of_the_last_layers_are_alike_and_one_on_average(last_layers):
 def test_refuses_a_number_of_layers_that_there_is_not(last_layers):
     with pytest.raises(ValueError, match=f'last_layers: expected 1 to 4 .* got {last_layers}'):
         weigh(last_layers=last_layers)
+
+
+def test_a_network_of_one_layer():
+    fusion = WeakTrUniformFusion(1, HEADS, HEAD_DIMS)
+    pooled = [fusion.pool(torch.zeros(BATCH, TOKENS, HEADS * HEAD_DIMS))]
+    assert torch.equal(fusion(pooled), torch.ones(BATCH, HEADS, 1))

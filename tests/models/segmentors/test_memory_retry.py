@@ -4,6 +4,7 @@ import pytest
 import torch
 from mmseg.structures import SegDataSample
 
+from weaktr_mmseg.models.segmentors import memory_retry
 from weaktr_mmseg.models.segmentors.memory_retry import is_out_of_memory
 from weaktr_mmseg.utils.errors import WeakTrInputError
 
@@ -86,7 +87,40 @@ def predict_one(segmentor, scales):
     return sample, [(shape[0], shape[2]) for shape in segmentor.extract_feat.batches]
 
 
+def test_each_attempt_is_announced(build_segmentor, monkeypatch):
+    lines = []
+    monkeypatch.setattr(memory_retry, 'print_log', lambda text, *_: lines.append(text))
+    predict_one(build_segmentor(), (0.75, 0.5))
+    predict(build_segmentor(), 4 * 256)
+    assert lines == [
+        'Out of memory: images/0.jpg and its mirror image run one after the other',
+        'Out of memory: images/0.jpg is shrunk by 0.75',
+        'Out of memory: images/0.jpg is shrunk by 0.5',
+        'Out of memory: the batch of 3 images is halved',
+    ]
+
+
 def test_other_errors_are_not_hidden(build_segmentor):
     with pytest.raises(RuntimeError, match='shapes do not match'):
         predict(build_segmentor(), 0, error=RuntimeError('shapes do not match'))
     assert not is_out_of_memory(ValueError("can't allocate memory"))
+
+
+def test_shrinking_averages_what_is_finer_than_a_pixel(build_segmentor):
+    """Stripes of one pixel become gray: nothing is made of every other pixel."""
+    segmentor, seen = build_segmentor(), []
+    segmentor.memory_scales = (0.5,)
+    small = SmallDevice(segmentor.backbone, 16 * 16)
+
+    def extract(images):
+        seen.append(images)
+        return small(images)
+
+    segmentor.extract_feat = extract
+    sample = SegDataSample(metainfo=dict(ori_shape=(32, 32), img_path='images/0.jpg'))
+    sample.set_field(torch.tensor([0.0, 1.0, 0.0]), 'image_labels')
+    stripes = torch.arange(32).remainder(2).float().expand(1, 3, 32, 32)
+    with torch.no_grad():
+        segmentor.predict([[stripes]], [sample])
+    inner = seen[-1][..., 2:-2, 2:-2]
+    torch.testing.assert_close(inner, torch.full_like(inner, 0.5), rtol=0, atol=0.05)

@@ -141,6 +141,11 @@ def test_small_views_are_enlarged_to_the_window(size, expected):
     assert enlarge_small(torch.empty(1, 1, *size), 480).shape[2:] == expected
 
 
+def test_small_views_are_enlarged_as_pixels_are_areas():
+    enlarged = enlarge_small(torch.tensor([[0.0, 1.0], [0.0, 1.0]])[None, None], 4)
+    assert enlarged[0, 0].tolist() == [[0, 0.25, 0.75, 1]] * 4
+
+
 def test_whole_images_are_not_enlarged():
     segmentor = WeakTrSegmentor(
         backbone=dict(
