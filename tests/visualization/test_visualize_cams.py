@@ -10,7 +10,7 @@ import torch
 from mmengine.config import Config
 from PIL import Image
 
-from weaktr_mmseg.apis import CAMInspector, build_cam_model, cam_stage_config
+from weaktr_mmseg.apis import CAMInspector, build_cam_model
 from weaktr_mmseg.apis.images import find_images
 from weaktr_mmseg.apis.known_images import known_images
 from weaktr_mmseg.datasets.demo_scenes import DemoSize, write_demo
@@ -137,13 +137,6 @@ def test_images_of_the_data_set_bring_labels_and_masks(tiny_cam, tmp_path):
     faults = visualize_cams(cfg, tiny_cam.checkpoint, images[:1], tmp_path / 'out')
     assert faults == []
     assert len(list((tmp_path / 'out').glob('*.png'))) == 2
-
-
-def test_stage_config(tiny_cam, tiny_segmentor):
-    cfg = read_config(tiny_cam.config)
-    assert cam_stage_config(cfg) is cfg
-    with pytest.raises(WeakTrInputError, match='expected the config of a pipeline'):
-        cam_stage_config(read_config(tiny_segmentor.config))
 
 
 def test_folder_of_masks_that_is_not_there(tiny_cam, photo, tmp_path):

@@ -10,8 +10,6 @@ from typing import Any
 from mmengine.config import Config
 from mmseg.registry import DATASETS
 
-from ..utils.errors import WeakTrInputError
-
 
 def known_images(cfg: Config, paths: Iterable[str | Path]) -> dict[Path, dict[str, Any]]:
     """Looks images up in the data set that a CAM stage is trained and scored on.
@@ -56,6 +54,6 @@ def _data_list(dataset_cfg: Any, split: str | None) -> list[dict[str, Any]]:
         try:
             dataset = DATASETS.build({**candidate, 'pipeline': [], 'serialize_data': False})
             return dataset.data_list
-        except (OSError, ValueError, WeakTrInputError):
+        except (OSError, ValueError):
             continue
     return []
