@@ -2,8 +2,12 @@
 
 from __future__ import annotations
 
+import multiprocessing
+import os
 import random
 import signal
+import subprocess
+import time
 
 import numpy as np
 import pytest
@@ -164,6 +168,25 @@ def test_left_in_or_before_a_validation(uninterrupted, tmp_path, event, epoch):
         train(tmp_path, hooks=[SignalAt(event, epoch)], **options)
     assert not (tmp_path / INTERRUPTED).exists()
     assert train(tmp_path, resume=True, **options) == expected
+
+
+class SignalAll(SignalAt):
+    """Sends SIGTERM from another process to this one and its workers, as Slurm does."""
+
+    def _signal_at(self, event, number):
+        if (event, number) == (self.event, self.number):
+            workers = [str(worker.pid) for worker in multiprocessing.active_children()]
+            assert len(workers) == 2
+            subprocess.run(['kill', '-TERM', *workers], check=True)
+            time.sleep(0.2)  # for the workers to end, if they do
+            subprocess.run(['kill', '-TERM', str(os.getpid())], check=True)
+
+
+@pytest.mark.skipif(not hasattr(os, 'fork'), reason='needs signals')
+def test_signal_that_all_processes_get(tmp_path):
+    with pytest.raises(WeakTrInterrupted, match=r'saved .*interrupted\.pth \(epoch 1, iteration 2'):
+        train(tmp_path, hooks=[SignalAll('train', 2)], workers=2)
+    assert not multiprocessing.active_children()
 
 
 class Drawn(Hook):

@@ -10,6 +10,8 @@ import numpy as np
 import torch
 from torch.utils.data import DataLoader
 
+from .signals import outlive_first_sigterm
+
 
 def seed_all(*place: int) -> None:
     """Seeds Python, NumPy and PyTorch (all devices) with independent streams for every place.
@@ -27,6 +29,7 @@ def seed_workers(loader: DataLoader, *place: int) -> None:
     """Makes the workers that ``loader`` starts next draw from streams of this place.
 
     mmengine gives them the same seeds in every epoch, which repeats the same random augmentations.
+    They outlive the first SIGTERM as well.
 
     Args:
         loader: Its ``worker_init_fn``, if any, is called before the seeding.
@@ -39,6 +42,7 @@ def seed_workers(loader: DataLoader, *place: int) -> None:
 
 
 def _init_worker(worker: int, first: Callable[[int], None] | None, place: tuple[int, ...]) -> None:
+    outlive_first_sigterm()
     if first is not None:
         first(worker)
     seed_all(*place, worker)
