@@ -241,6 +241,15 @@ def test_fusion_learns_from_further_losses(cfg):
     assert runner.model.backbone.attention_fusion.logits.abs().min() > 0
 
 
+def test_pixels_are_not_held_where_no_loss_looks_at_them(cfg):
+    cfg.model.backbone.fusion = dict(type='WeakTrStaticFusion')
+    cfg.model.cam_head.aux_losses = [dict(type='WeakTrSeedCompletionLoss', seed_share=0.3)]
+    runner = Runner.from_cfg(cfg)
+    runner.train()
+    assert runner.train_loop._attended_images is None
+    assert runner.model.backbone.attention_fusion.logits.abs().min() > 0
+
+
 def test_decode_head_learns_masks_and_encoder_does_not(cfg, data, tmp_path):
     """The left half of each photograph is of its class; the head must find the colour there."""
     for index in range(IMAGES):

@@ -77,7 +77,9 @@ class WeakTrFrozenCAMLoop(FrozenEncoderLoop):
         with self.runner.optim_wrapper.optim_context(model):
             encoded = [model.backbone.encode(batch) for batch in inputs]
         self._attended = WeakTrEncoded.join(encoded)
-        self._attended_images = pixels_of(torch.cat(inputs), model.data_preprocessor)
+        self._attended_images = None
+        if model.cam_head.needs_images:
+            self._attended_images = pixels_of(torch.cat(inputs), model.data_preprocessor)
         self._attended_labels = self.dataloader.dataset.targets[::step].to(self.device)
 
     def _fusion_losses(self) -> dict[str, Tensor]:
@@ -85,6 +87,5 @@ class WeakTrFrozenCAMLoop(FrozenEncoderLoop):
         model = self.runner.model
         index = torch.randint(len(self._attended_labels), (self.fusion_batch,), device=self.device)
         features = model.backbone.fuse(self._attended.take(index))
-        return model.cam_head.further_losses(
-            features, self._attended_labels[index], self._attended_images[index]
-        )
+        images = None if self._attended_images is None else self._attended_images[index]
+        return model.cam_head.further_losses(features, self._attended_labels[index], images)
