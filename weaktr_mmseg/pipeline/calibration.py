@@ -17,10 +17,12 @@ from mmseg.registry import LOOPS
 
 from ..engine.frozen_encoder_loop import FrozenEncoderLoop
 from ..utils.memory import memory_now, memory_peak, reset_peak
+from .image_costs import ImageCost, fit_cost, read_sizes
 from .update_schedule import list_dataset
 
 EPOCHS = 3  # of which the first warms up
-TRAINED, ENCODED, PREDICTED = 2, 8, 3  # images
+TRAINED = 2  # images
+ATTENDED = 64  # images of which quick mode's CAM stage holds the attention
 UNTIMED_HOOKS = ('checkpoint', 'logger', 'visualization')
 
 Clock = Callable[[], float]
@@ -28,11 +30,11 @@ Clock = Callable[[], float]
 
 @dataclass
 class Timing:
-    """What a short run took.
+    """What a short training took.
 
     Attributes:
-        images: Images of a training iteration.
-        iteration: Seconds of a training iteration, or of the prediction of an image.
+        images: Images of an iteration.
+        iteration: Its seconds.
         encoding: Seconds in which a frozen encoder encoded an image and its mirror image; 0 if
             none did.
         held: Bytes between iterations; None where it is unknown.
@@ -93,11 +95,10 @@ class Stopwatch(Hook):
     before_test_iter, after_test_iter = before_train_iter, after_train_iter
 
     @property
-    def iteration(self) -> float:
-        """Mean seconds of the iterations after the first, or of the only one."""
+    def times(self) -> list[float]:
+        """Seconds of the iterations after the first, or of the only one."""
         times = [after - before for before, after in zip(self.moments, self.moments[1:])]
-        later = times[1:] or times
-        return sum(later) / len(later)
+        return times[1:] or times
 
     def _note(self) -> None:
         self.held = memory_now()
@@ -130,31 +131,37 @@ def time_training(stage: Config, folder: Path, clock: Clock) -> Timing:
     stage.test_dataloader = stage.test_cfg = stage.test_evaluator = None
     stage.param_scheduler = stage.auto_scale_lr = None
     watch = _run(stage, clock, Runner.train)
-    return Timing(images, watch.iteration, watch.encoding / images, watch.held, watch.peak)
+    seconds = sum(watch.times) / len(watch.times)
+    return Timing(images, seconds, watch.encoding / images, watch.held, watch.peak)
 
 
 def training_images(stage: Config) -> int:
     """How many images a training is timed on."""
     if is_frozen(stage):
-        return ENCODED
+        batch = max(1, stage.train_dataloader.batch_size // 2)  # with their mirror images
+        return max(batch, ATTENDED) if 'cam_head' in stage.model else batch
     # A few images would not fill a GPU.
     return stage.train_dataloader.batch_size if torch.cuda.is_available() else TRAINED
 
 
-def time_prediction(stage: Config, folder: Path, clock: Clock) -> Timing:
-    """Predicts a few images.
+def time_prediction(stage: Config, folder: Path, clock: Clock) -> tuple[ImageCost, int | None]:
+    """Predicts images of usual size and the largest.
 
     Args:
         stage: Config of a test.
         folder: Gets what is written.
         clock: Gives seconds.
+
+    Returns:
+        What an image costs, and the bytes at the peak of the largest; None where it is unknown.
     """
     stage = _bare(stage, folder)
     loader = stage.test_dataloader
-    choose_images(loader.dataset, PREDICTED)
+    sizes = read_sizes(list_dataset(loader.dataset))
+    loader.dataset.indices = list(sizes.indices)
     loader.batch_size = 1
     watch = _run(stage, clock, Runner.test)
-    return Timing(1, watch.iteration, held=watch.held, peak=watch.peak)
+    return fit_cost(sizes, *watch.times), watch.peak
 
 
 def choose_images(dataset: dict, count: int) -> int:
