@@ -476,6 +476,24 @@ def test_manifest_faults(tmp_path, write_image):
     assert "'0.png' is listed a second time, first as '0.png' in" in errors[0].message
 
 
+@pytest.mark.parametrize('split', [None, 'splits/train.txt'])
+def test_warnings_of_classes_name_a_file_that_is_there(tmp_path, write_image, split):
+    for index in range(3):
+        write_image(tmp_path / f'images/{index}.png', size=SIZE, seed=index)
+    rows = 'image,labels\n0.png,cat\n1.png,cat\n2.png,cat\n'
+    (tmp_path / 'labels.csv').write_text(rows, encoding='utf-8')
+    if split:
+        (tmp_path / split).parent.mkdir()
+        (tmp_path / split).write_text('0\n1\n', encoding='utf-8')
+    dataset = dict(type='WeakTrCustomDataset', data_root=str(tmp_path))
+    report = check_data(Config(dict(train_dataloader=dict(dataset=dataset))), progress=False)
+    place = str(tmp_path / (split or 'labels.csv'))
+    assert [(p.check, p.file) for p in report.problems] == [
+        ('class-rare', place),
+        ('class-everywhere', place),
+    ]
+
+
 def run_tool(*arguments):
     paths = [str(TOOL.parents[1]), *filter(None, [os.environ.get('PYTHONPATH')])]
     environment = {**os.environ, 'PYTHONPATH': os.pathsep.join(paths)}

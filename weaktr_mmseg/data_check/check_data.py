@@ -99,8 +99,8 @@ def _check_balance(listings: list[Listing], report: Report) -> None:
     counts = Counter(c for sample in train.images for c in train.labels.get(sample, ()))
     names = train.dataset.metainfo['classes'][1:]
     report.class_balance = {name: counts[index] for index, name in enumerate(names)}
+    where = train.place
     for name, count in report.class_balance.items():
-        where = train.dataset.ann_file or train.name
         if count == 0:
             report.error('class-absent', where, f"no training image has the class '{name}'")
         elif count < FEW_IMAGES:
@@ -125,5 +125,5 @@ def _check_pairs(train: Listing, report: Report) -> None:
         if len(labels) > 1:
             together = ' and '.join(f"'{names[label]}'" for label in labels)
             message = f'{together} always occur together: nothing tells one from the other'
-            where = train.dataset.ann_file or train.name
-            report.warning('class-together', where, f'{message}; add images with one of them')
+            message += '; add images with one of them'
+            report.warning('class-together', train.place, message)

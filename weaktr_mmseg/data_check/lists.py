@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, field
+from pathlib import Path
 
 from ..datasets.data_faults import SKIP
 from ..datasets.image_label_dataset import ImageLabelDataset
+from ..datasets.label_sources.sources import resolve_source
 from .problems import Report
 
 
@@ -30,6 +32,14 @@ class Listing:
 
     def __post_init__(self) -> None:
         self.meta = self.dataset.metainfo  # a deep copy at every access
+
+    @property
+    def place(self) -> str:
+        """The file that a person changes to have other images: the split, else the labels."""
+        dataset = self.dataset
+        if Path(dataset.ann_file).is_file():
+            return dataset.ann_file
+        return resolve_source(dataset.labels, dataset.data_root) if dataset.labels else self.name
 
 
 def list_dataset(name: str, dataset: ImageLabelDataset, report: Report) -> Listing:
@@ -59,4 +69,4 @@ def check_leakage(train: Listing, val: Listing, report: Report) -> None:
     """Reports images of the training split that the validation split scores."""
     for sample_id in sorted(set(train.images) & set(val.masks)):
         message = f"'{sample_id}' is in the training split too"
-        report.error('split-leakage', val.dataset.ann_file or val.name, message)
+        report.error('split-leakage', val.place, message)
