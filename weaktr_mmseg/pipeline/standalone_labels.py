@@ -4,15 +4,14 @@ from __future__ import annotations
 
 import copy
 from pathlib import Path
-from typing import Any
 
 from mmengine.config import Config, ConfigDict
-from mmengine.registry import DefaultScope
-from mmseg.registry import DATASETS
 
 from ..pseudo_labels.threshold_choice import OTSU
-from ..utils.errors import WeakTrInputError
+from ..utils.errors import WeakTrInputError, input_errors
 from .stage_configs import resolve_pipeline, without_masks
+from .unscored import has_masks
+from .update_schedule import list_dataset
 
 DEFAULTS = dict(threshold=OTSU, refine=dict(type='DenseCRF', preset='voc_cam'))
 
@@ -56,19 +55,19 @@ def standalone_config(cfg: Config, out: str | Path, split: str | None = None) ->
     dataset = cfg.cam_stage.test_dataloader.dataset
     if split is not None:
         dataset['split' if 'split' in dataset else 'ann_file'] = split
-    if not _has_masks(dataset):
+    if not _scores(dataset):
         _remove_masks(dataset)
-        _build(dataset)
+        with input_errors():
+            list_dataset(dataset)
     return cfg
 
 
-def _has_masks(dataset: ConfigDict) -> bool:
-    """Whether the data set can be built with the masks that its config asks for."""
+def _scores(dataset: ConfigDict) -> bool:
+    """Whether the data set can be listed with the masks that its config asks for."""
     try:
-        built = _build(dataset)
-    except WeakTrInputError:
+        return has_masks(dataset)
+    except (OSError, ValueError):
         return False
-    return 'seg_map_path' in built.get_data_info(0)
 
 
 def _remove_masks(dataset: ConfigDict) -> None:
@@ -77,12 +76,3 @@ def _remove_masks(dataset: ConfigDict) -> None:
     if 'data_prefix' in dataset:
         dataset.data_prefix.pop('seg_map_path', None)
     dataset.pipeline = without_masks(dataset.pipeline)
-
-
-def _build(dataset: ConfigDict) -> Any:
-    config = dict(dataset, pipeline=[])
-    try:
-        with DefaultScope.overwrite_default_scope('mmseg'):
-            return DATASETS.build(config)
-    except (OSError, ValueError) as error:
-        raise WeakTrInputError(error) from error
