@@ -43,7 +43,8 @@ def main(args: argparse.Namespace) -> int:
     from weaktr_mmseg.review import write_review
 
     done = write_review(args.work_dir, args.out, args.predictions, args.side)
-    print(f'{done.images} photographs, {done.suspicious} of them suspicious: {done.path}')
+    print(f'{done.images} photographs, the most suspicious first: {done.path}')
+    print('Open it in a browser; what it saves, review.csv, goes beside labels.csv')
     return 0
 
 

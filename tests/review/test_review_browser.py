@@ -83,6 +83,14 @@ def test_ticks_by_keyboard(browser, page):
     assert browser.run("document.querySelector('.card').dataset.action") == 'drop'
 
 
+def test_a_decision_is_about_a_photograph_that_is_marked(browser):
+    browser.press('d')
+    assert '0 ticked' in browser.run("document.getElementById('count').textContent")
+    browser.press('d', 's')
+    told = browser.run("document.getElementById('count').textContent")
+    assert told.startswith('1 ticks in review.csv: put it beside labels.csv')
+
+
 def test_pressing_twice_takes_a_tick_away(browser):
     browser.press('Right', 't', 't')
     assert '0 ticked' in browser.run("document.getElementById('count').textContent")

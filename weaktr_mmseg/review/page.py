@@ -41,12 +41,10 @@ class Written(NamedTuple):
     Attributes:
         path: The page.
         images: Number of photographs.
-        suspicious: Number of those with a suspicion of at least a half.
     """
 
     path: Path
     images: int
-    suspicious: int
 
 
 def write_review(
@@ -91,7 +89,7 @@ def write_review(
     pictures = [cards[i].pictures for i in order]
     with atomic_path(target) as temporary, temporary.open('w', encoding='utf-8') as file:
         file.writelines(_render(run, items, pictures))
-    return Written(target, len(cards), sum(score >= 0.5 for score in strongest))
+    return Written(target, len(cards))
 
 
 def _card(image: RunImage, run: LabelledRun, predictions: str | Path, side: int) -> _Card:

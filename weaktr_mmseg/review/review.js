@@ -39,6 +39,7 @@
     link.download = 'review.csv';
     link.click();
     setTimeout(() => URL.revokeObjectURL(link.href), 1000);
+    byId('count').textContent = `${ticks.size()} ticks in review.csv: put it beside labels.csv, the next run reads it`;
   }
 
   async function load(file) {
@@ -216,7 +217,7 @@
     const on = document.activeElement.closest('.card') !== null, index = shown[current];
     if (event.key in moves) focus(on ? current + moves[event.key]() : current);
     else if (event.key in jumps) jumps[event.key]();
-    else if (on && event.key in decisions) decide(index, decisions[event.key]);
+    else if (event.key in decisions) on ? decide(index, decisions[event.key]) : focus(current);
     else if (on && (event.key === 'u' || event.key === 'Backspace')) tick(index, null);
     else if (event.key === 'Enter' && document.activeElement.matches('.card')) openLarge(index);
     else return;
