@@ -167,6 +167,6 @@ def test_absent_split_is_named(stage, tmp_path):
 
 
 def test_split_of_coco_is_a_name(tmp_path, monkeypatch):
-    monkeypatch.setattr('weaktr_mmseg.pipeline.standalone_labels._has_masks', lambda dataset: True)
+    monkeypatch.setattr('weaktr_mmseg.pipeline.standalone_labels._scores', lambda dataset: True)
     cfg = Config.fromfile(ROOT / 'configs/weaktr_coco_cam.py')
     assert standalone_config(cfg, tmp_path, 'val').cam_stage.test_dataloader.dataset.split == 'val'
