@@ -102,7 +102,8 @@ class _Calibration:
             seconds['evaluation'] = _all(self.cfg.test_dataloader, cost) if tested else 0.0
             seconds['masks'] = sum(map(cost.of, self.labelled))
         named = {self.names[key]: value for key, value in seconds.items() if key in self.names}
-        return Estimate(named, max(filter(None, self.peaks), default=None))
+        peaks = [peak for peak in self.peaks if peak is not None]
+        return Estimate(named, max(peaks) if len(peaks) == len(self.peaks) else None)
 
     def _training(self, stage: Config, name: str) -> float:
         timing = time_training(stage, self.folder / f'training_{name}', self.clock)
@@ -112,7 +113,9 @@ class _Calibration:
             self.peaks.append(timing.peak)
             iterations = epochs * ceil(2 * images / batch)  # images and mirror images
             return images * timing.encoding + iterations * timing.iteration
-        if timing.peak is not None and timing.held is not None:
+        if timing.peak is None or timing.held is None:
+            self.peaks.append(None)
+        else:
             grown = max(timing.peak - timing.held, 0) * min(batch, images) / timing.images
             self.peaks.append(round(timing.held + grown))
         return epochs * images * timing.iteration / timing.images
