@@ -125,6 +125,7 @@ def parse_label_studio(file: Path) -> Shapes:
                 pixels = even_odd([np.array(value['points']) * shape[::-1] / 100], shape)
             (label,) = value[region['type']]
             assert label in names
+            assert region['type'] in [child.tag.lower() for child in config]
             found[photograph].append((label, pixels))
     return found
 

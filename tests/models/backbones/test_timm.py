@@ -261,9 +261,12 @@ def test_says_that_timm_is_missing(monkeypatch):
         MODELS.build(dict(type='WeakTrTimmSegmenterViT', model_name='vit_small_patch16_224'))
 
 
-def test_class_tokens_of_a_network_without_one_start_small_and_differ():
-    options = dict(class_token=False, global_pool='avg')
-    vit = build('WeakTrTimmViT', 'vit_small_patch16_224', num_classes=8, fusion=FUSION, **options)
+@pytest.mark.parametrize('pretrained', [True, False])
+def test_class_tokens_of_a_network_without_one_start_small_and_differ(tmp_path, pretrained):
+    name, options = 'vit_small_patch16_224', dict(class_token=False, global_pool='avg')
+    save_timm(name, tmp_path / 'vit.pth', **options)
+    path = tmp_path / 'vit.pth' if pretrained else None
+    vit = build('WeakTrTimmViT', name, path, num_classes=8, fusion=FUSION, **options)
     assert vit.vit.cls_token.shape == (1, 8, WIDTH)
     assert vit.vit.cls_token.std().item() == pytest.approx(0.02, rel=0.3)
     assert not torch.equal(vit.vit.cls_token[:, 0], vit.vit.cls_token[:, 1])

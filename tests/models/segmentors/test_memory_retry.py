@@ -107,9 +107,9 @@ def test_other_errors_are_not_hidden(build_segmentor):
 
 
 def test_shrinking_averages_what_is_finer_than_a_pixel(build_segmentor):
-    """Stripes of one pixel become gray: nothing is made of every other pixel."""
+    """Stripes of two pixels become gray at a quarter: nothing is made of some pixels alone."""
     segmentor, seen = build_segmentor(), []
-    segmentor.memory_scales = (0.5,)
+    segmentor.memory_scales = (0.25,)
     small = SmallDevice(segmentor.backbone, 16 * 16)
 
     def extract(images):
@@ -117,9 +117,9 @@ def test_shrinking_averages_what_is_finer_than_a_pixel(build_segmentor):
         return small(images)
 
     segmentor.extract_feat = extract
-    sample = SegDataSample(metainfo=dict(ori_shape=(32, 32), img_path='images/0.jpg'))
+    sample = SegDataSample(metainfo=dict(ori_shape=(64, 64), img_path='images/0.jpg'))
     sample.set_field(torch.tensor([0.0, 1.0, 0.0]), 'image_labels')
-    stripes = torch.arange(32).remainder(2).float().expand(1, 3, 32, 32)
+    stripes = (torch.arange(1, 65) // 2).remainder(2).float().expand(1, 3, 64, 64)
     with torch.no_grad():
         segmentor.predict([[stripes]], [sample])
     inner = seen[-1][..., 2:-2, 2:-2]
