@@ -155,7 +155,16 @@ def test_readers_replace_those_of_mmengine_when_asked(monkeypatch):
 
 def test_hashes_and_addresses_have_the_right_form():
     assert PUBLISHED
-    for name, entry in PUBLISHED.items():
-        assert entry.url.startswith('https://'), name
-        assert set(entry.sha256) <= set('0123456789abcdef'), name
-        assert len(entry.sha256) in (0, 8, 64), name
+    for name, address in PUBLISHED.items():
+        url, _, sha256 = address.partition('#sha256=')
+        assert url.startswith('https://') and '#' not in url, name
+        assert set(sha256) <= set('0123456789abcdef'), name
+        assert len(sha256) in (0, 64), name
+
+
+def test_an_address_may_state_the_hash(server):
+    path = locate(f'{server}/vit.pth#sha256={SHA256}')
+    assert path.name == 'vit.pth' and path.read_bytes() == CONTENT
+    path.unlink()
+    with pytest.raises(WeakTrInputError, match=r'/vit\.pth: expected the SHA-256 0123'):
+        locate(f'{server}/vit.pth#sha256=0123')

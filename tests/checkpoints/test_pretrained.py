@@ -175,11 +175,11 @@ def test_stand_ins_of_timm_have_its_names_and_shapes(layout, model, classes):
 @pytest.mark.parametrize('name', PUBLISHED)
 def test_every_name_has_a_stand_in_of_its_layout(tmp_path, monkeypatch, name):
     monkeypatch.setattr(torch.hub, 'get_dir', lambda: str(tmp_path))
-    layout, entry = OF_NAME[name], PUBLISHED[name]
-    path = tmp_path / 'checkpoints' / entry.url.rpartition('/')[2]
+    layout, (_, patch, grid) = OF_NAME[name], listed_encoders()[name]
+    path = tmp_path / 'checkpoints' / 'of_a_publisher.pth'
     path.parent.mkdir()
-    save(stand_in(layout, entry.grid, entry.patch), path)
-    monkeypatch.setitem(PUBLISHED, name, entry.__class__(entry.url, entry.arch, 1, 1))  # no SHA-256
+    save(stand_in(layout, grid, patch), path)
+    monkeypatch.setitem(PUBLISHED, name, f'https://example.org/{path.name}')  # no SHA-256
     for stage in some(stages_of(layout)):
         backbone = start(backbone_cfg(layout, stage), name)
         assert backbone.patch_embed.projection.weight.shape[-1] == 16
@@ -216,25 +216,33 @@ def test_encoders_added_from_outside_as_the_page_shows(tmp_path):
     assert code.count('\n') <= 15
     with mock.patch.dict(PUBLISHED), mock.patch.dict(FOREIGN):
         exec(code, {})
-        assert PUBLISHED['my-vit'].arch == 'deit-small'
+        assert PUBLISHED['my-vit'].startswith('https://example.org/')
         state = stand_in('deit')
         path = save({f'student.{name}': value for name, value in state.items()}, tmp_path / 'x.pth')
         backbone = start(backbone_cfg('deit', 'cam'), path)
         assert torch.equal(backbone.layers[1].attn.proj.bias, state['blocks.1.attn.proj.bias'])
 
 
-def test_the_page_lists_every_name_with_its_encoder():
+def listed_encoders() -> dict[str, tuple[str, int, int]]:
+    """What the page says of every name: ``arch``, side of a patch, patches along a side."""
     page = PAGE.read_text(encoding='utf-8')
     rows = [row.split(' | ') for row in page.splitlines() if row.startswith('| `')]
-    listed = {
-        name: (arch, row[3], row[4])
+    return {
+        name: (arch, int(row[3]), int(row[4].partition(' x ')[0]))
         for row in rows[:5]
         for name, arch in zip(re.findall('`(.*?)`', row[0]), re.findall('`(.*?)`', row[2]))
     }
-    assert listed == {
-        name: (entry.arch, str(entry.patch), f'{entry.grid} x {entry.grid}')
-        for name, entry in PUBLISHED.items()
-    }
+
+
+def test_the_page_lists_every_name_with_its_encoder():
+    listed = listed_encoders()
+    assert list(listed) == list(PUBLISHED)
+    for name, (arch, patch, grid) in listed.items():
+        layout = OF_NAME[name]
+        assert arch.endswith('base' if 'b' in name.split('-')[1] else 'small'), name
+        assert arch.startswith('dinov2-' if 'dinov2' in layout else ('deit-', 'small', 'base'))
+        expected = (14, 37) if 'dinov2' in layout else (14, 16) if 'eva02' in layout else None
+        assert (patch, grid) == (expected or (16, 24 if 'augreg' in layout else 14)), name
 
 
 @pytest.mark.parametrize('final_norm', [True, False])

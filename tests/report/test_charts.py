@@ -36,7 +36,11 @@ def test_matrix_chart_draws_each_defined_cell(size):
     values[0, 1] = np.nan
     names = [f'class {index}' for index in range(size)]
     chart = parse(matrix_chart(values, names, names, 'truth', 'prediction'))
-    cells = [cell for cell in chart.iter('rect') if cell.get('class') == 'cell']
+    cells = [cell for cell in chart.iter('td') if cell.get('title')]
     assert len(cells) == size**2 - 1
-    strong = [cell for cell in cells if float(cell.get('fill-opacity')) > 0.9]
-    assert len(strong) == size
+    strong = [cell for cell in cells if cell.get('style') == '--share:100.0%']
+    assert [cell.get('title') for cell in strong] == [f'{name}, {name}: 1' for name in names]
+    assert {cell.get('class') for cell in strong} == {'on'}
+    assert {cell.text for cell in strong} == ({'1.00'} if size == 3 else {None})
+    captions = [''.join(caption.itertext()) for caption in chart.iter('th')]
+    assert captions == [*names, *names]

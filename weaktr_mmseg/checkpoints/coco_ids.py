@@ -62,12 +62,11 @@ def to_contiguous(state: Mapping[str, Tensor], class_dims: Mapping[str, int]) ->
         The state dict with contiguous class ids.
     """
     original = _number_of_classes(state, class_dims)
-    if original not in (90, 91):
-        return dict(state)
-    return {
-        name: select_rows(tensor, class_dims[name], original) if name in class_dims else tensor
-        for name, tensor in state.items()
-    }
+    changed = dict(state)
+    for name, dim in class_dims.items() if original in (90, 91) else ():
+        if name in state:
+            changed[name] = select_rows(state[name], dim, original)
+    return changed
 
 
 def to_original(state: Mapping[str, Tensor], class_dims: Mapping[str, int]) -> StateDict:
@@ -80,20 +79,13 @@ def to_original(state: Mapping[str, Tensor], class_dims: Mapping[str, int]) -> S
     Returns:
         The state dict with original ids. Unused ids are 0, their biases very negative.
     """
-    contiguous = _number_of_classes(state, class_dims)
-    if contiguous not in (80, 81):
-        return dict(state)
-    return {
-        name: scatter_rows(
-            tensor,
-            class_dims[name],
-            contiguous + 10,
-            ABSENT_CLASS_BIAS if name.endswith('.bias') else 0.0,
-        )
-        if name in class_dims
-        else tensor
-        for name, tensor in state.items()
-    }
+    original = _number_of_classes(state, class_dims) + 10
+    changed = dict(state)
+    for name, dim in class_dims.items() if original in (90, 91) else ():
+        if name in state:
+            fill = ABSENT_CLASS_BIAS if name.endswith('.bias') else 0.0
+            changed[name] = scatter_rows(state[name], dim, original, fill)
+    return changed
 
 
 def _number_of_classes(state: Mapping[str, Tensor], class_dims: Mapping[str, int]) -> int:

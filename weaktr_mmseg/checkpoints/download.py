@@ -28,7 +28,8 @@ def locate(checkpoint: str | os.PathLike, cache: str | os.PathLike | None = None
     """Finds a file of weights, which is downloaded once if need be.
 
     Args:
-        checkpoint: A name in :data:`PUBLISHED`, an http(s) address, or a path.
+        checkpoint: A name in :data:`PUBLISHED`, an http(s) address, or a path. ``#sha256=...``
+            at the end of an address states the content's SHA-256.
         cache: Folder of downloads; None for PyTorch's, ``TORCH_HOME/hub/checkpoints``.
 
     Returns:
@@ -39,11 +40,11 @@ def locate(checkpoint: str | os.PathLike, cache: str | os.PathLike | None = None
         WeakTrInputError: If it cannot be downloaded, or is not what its publisher has signed.
     """
     name = os.fspath(checkpoint)
-    if name in PUBLISHED:
-        return fetch(PUBLISHED[name].url, PUBLISHED[name].sha256, cache)
+    name = PUBLISHED.get(name, name)
     if name.startswith(('http://', 'https://')):
-        found = _HASH.search(_file_name(name))
-        return fetch(name, found[1] if found else '', cache)
+        url, _, sha256 = name.partition('#sha256=')  # as pip writes it
+        found = _HASH.search(_file_name(url))
+        return fetch(url, sha256 or (found[1] if found else ''), cache)
     path = Path(name).expanduser()
     if not path.is_file():
         near = difflib.get_close_matches(name, PUBLISHED, n=1)

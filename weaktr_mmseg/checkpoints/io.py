@@ -14,7 +14,7 @@ from torch import Tensor
 from ..utils.errors import WeakTrInputError
 from ..utils.files import atomic_path
 from .names import StateDict
-from .safe_load import META_KEY, load_file
+from .safe_load import META_KEY, import_safetensors, load_file
 from .wrappers import STATE_KEYS, find_parameters
 
 
@@ -102,12 +102,7 @@ def save_safetensors(state: Mapping[str, Tensor], path: str | os.PathLike, meta:
     Raises:
         WeakTrInputError: If the package ``safetensors`` is not installed.
     """
-    try:
-        from safetensors.torch import save_file
-    except ImportError:
-        raise WeakTrInputError(
-            f'{path}: safetensors files need a package of that name: pip install safetensors'
-        ) from None
+    save_file = import_safetensors(path).save_file
     state = {name: tensor.detach().cpu().contiguous().clone() for name, tensor in state.items()}
     with atomic_path(path) as temporary:
         save_file(state, temporary, {'format': 'pt', META_KEY: json.dumps(meta)})

@@ -1,10 +1,9 @@
 """Reading of files with weights without running anything stored in them.
 
-A checkpoint is a pickle, and a pickle may call any function. Here it may name only what tensors,
-arrays, plain containers and mmengine's log history are made of; anything else is refused before it
-is called. ``weights_only=True`` of PyTorch does the same but refuses what mmengine's own
-checkpoints hold, and mmengine then falls back to running everything. :func:`use_safe_readers` puts
-these readers in the place of mmengine's for files and for http(s) addresses.
+A checkpoint is a pickle, and a pickle may call any function; :class:`SafeUnpickler` reads it.
+``weights_only=True`` of PyTorch does the same but refuses what mmengine's own checkpoints hold, and
+mmengine then falls back to running everything. :func:`use_safe_readers` puts these readers in the
+place of mmengine's for files and for http(s) addresses.
 """
 
 from __future__ import annotations
@@ -21,54 +20,22 @@ from typing import Any
 
 import numpy as np
 import torch
-from mmengine.logging import HistoryBuffer
 from mmengine.runner.checkpoint import CheckpointLoader
 
 from ..utils.errors import WeakTrError, WeakTrInputError, WeakTrMissingFileError
+from ..utils.pickles import SafeUnpickler
 from .download import locate
 from .wrappers import find_parameters
 
-#: Module -> names that a checkpoint may use.
-ALLOWED = {
-    'argparse': {'Namespace'},
-    'builtins': {'bytearray', 'complex', 'frozenset', 'set'},
-    '__builtin__': {'bytearray', 'complex', 'frozenset', 'set'},
-    'collections': {'Counter', 'OrderedDict', 'defaultdict'},
-    '_codecs': {'encode'},
-    'mmengine.logging.history_buffer': {'HistoryBuffer'},
-    'numpy': {'dtype', 'ndarray'},
-    'numpy.core.multiarray': {'_reconstruct', 'scalar'},
-    'numpy._core.multiarray': {'_reconstruct', 'scalar'},
-    'torch': {'Size', 'device'},
-    'torch._utils': {'_rebuild_parameter', '_rebuild_tensor', '_rebuild_tensor_v2'},
-    'torch.nn.parameter': {'Parameter'},
-}
 #: Key of the metadata of a ``.safetensors`` file under which ``meta`` is kept, as JSON.
 META_KEY = 'weaktr_meta'
-
-
-class _Unpickler(pickle.Unpickler):
-    def find_class(self, module: str, name: str) -> Any:
-        is_dtype = module == 'torch' and isinstance(getattr(torch, name, None), torch.dtype)
-        if is_dtype or name in ALLOWED.get(module, ()):
-            return super().find_class(module, name)
-        if name == 'getattr' and module in ('builtins', '__builtin__'):
-            return _statistic
-        raise pickle.UnpicklingError(f'it asks for {module}.{name}')
-
-
-def _statistic(owner: Any, name: str) -> Any:
-    """A method of mmengine's log history, the one attribute that its checkpoints ask for."""
-    if owner is HistoryBuffer and not name.startswith('_'):
-        return getattr(owner, name)
-    raise pickle.UnpicklingError(f'it asks for attribute {name} of {owner}')
 
 
 def _restricted_pickle() -> ModuleType:
     """What ``torch.load`` takes for the module ``pickle``."""
     module = ModuleType('restricted_pickle')
-    module.Unpickler = _Unpickler  # type: ignore[attr-defined]
-    module.load = lambda file, **options: _Unpickler(file, **options).load()  # type: ignore
+    module.Unpickler = SafeUnpickler  # type: ignore[attr-defined]
+    module.load = lambda file, **options: SafeUnpickler(file, **options).load()  # type: ignore
     module.UnpicklingError = pickle.UnpicklingError  # type: ignore[attr-defined]
     return module
 
@@ -138,17 +105,26 @@ def _read_arrays(path: Path, map_location: Any) -> dict[str, Any]:
 
 
 def _read_safetensors(path: Path, map_location: Any) -> dict[str, Any]:
-    try:
-        from safetensors import safe_open
-    except ImportError:
-        raise WeakTrInputError(
-            f'{path}: safetensors files need a package of that name: pip install safetensors'
-        ) from None
-    with safe_open(path, framework='pt', device='cpu') as file:
+    with import_safetensors(path).safe_open(path, framework='pt', device='cpu') as file:
         names = file.keys()
         state = {name: file.get_tensor(name).to(map_location or 'cpu') for name in names}
         metadata = file.metadata() or {}
     return dict(state_dict=state, meta=json.loads(metadata.get(META_KEY, '{}')))
+
+
+def import_safetensors(path: str | os.PathLike) -> ModuleType:
+    """Imports ``safetensors.torch`` for a file.
+
+    Raises:
+        WeakTrInputError: If the package is not installed.
+    """
+    try:
+        import safetensors.torch
+    except ImportError:
+        raise WeakTrInputError(
+            f'{path}: safetensors files need a package of that name: pip install safetensors'
+        ) from None
+    return safetensors.torch
 
 
 def _refuse_script(path: Path) -> None:

@@ -4,12 +4,11 @@ from .check_data import check_data
 from .lists import Listing, check_leakage, list_dataset
 from .model import check_checkpoints, check_class_counts
 from .pixels import check_pixels
-from .problems import ERROR, WARNING, LenientReport, Problem, Report
+from .problems import ERROR, WARNING, Problem, Report
 
 __all__ = [
     'ERROR',
     'WARNING',
-    'LenientReport',
     'Listing',
     'Problem',
     'Report',

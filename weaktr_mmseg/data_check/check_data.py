@@ -15,7 +15,7 @@ from ..datasets.listing_cache import listed_once
 from .lists import Listing, check_leakage, list_dataset
 from .model import check_checkpoints, check_class_counts
 from .pixels import check_pixels
-from .problems import LenientReport, Report
+from .problems import Report
 
 LOADERS = ('train_dataloader', 'val_dataloader', 'test_dataloader')
 FEW_IMAGES = 20  # a rule of thumb
@@ -52,9 +52,8 @@ def _check(cfg: Config, pixels: bool, workers: int, progress: bool) -> Report:
             check_leakage(train, val, report)
     _check_balance(listings, report)
     if pixels:
-        lenient = all(listing.dataset.on_fault == SKIP for listing in listings)
-        target = LenientReport(report) if lenient else report
-        check_pixels(listings, target, workers, progress)
+        report.lenient = all(listing.dataset.on_fault == SKIP for listing in listings)
+        check_pixels(listings, report, workers, progress)
     return report
 
 

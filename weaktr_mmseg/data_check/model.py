@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os.path as osp
 from collections.abc import Iterator, Mapping
+from typing import Any
 
 from mmengine.config import Config
 from mmengine.registry import DefaultScope
@@ -91,23 +92,16 @@ def check_checkpoints(cfg: Config, where: str, num_classes: int, report: Report)
 
 def _check_encoders(model: object, where: str, report: Report) -> None:
     """Reports encoders that cannot start from what their ``init_cfg`` names."""
-    for part in _parts_with_weights(model):
-        checkpoint = part['init_cfg'].get('checkpoint')
+    for part, place, init in _mappings(model, where):
+        if init.get('type') != 'WeakTrPretrained' or not isinstance(part, Mapping):
+            continue
+        checkpoint: Any = init.get('checkpoint')
         try:
             with DefaultScope.overwrite_default_scope('mmseg'):
                 backbone = MODELS.build({k: v for k, v in part.items() if k != 'init_cfg'})
             read_encoder(checkpoint, backbone)
         except (OSError, ValueError, TypeError, AssertionError) as error:
-            report.error('checkpoint', f'{where}.backbone.init_cfg.checkpoint', error)
-
-
-def _parts_with_weights(node: object) -> Iterator[Mapping]:
-    if isinstance(node, Mapping):
-        init = node.get('init_cfg')
-        if isinstance(init, Mapping) and init.get('type') == 'WeakTrPretrained':
-            yield node
-        for child in node.values():
-            yield from _parts_with_weights(child)
+            report.error('checkpoint', f'{place}.checkpoint', error)
 
 
 def read_shapes(path: str) -> dict[str, tuple[int, ...]]:
@@ -151,21 +145,25 @@ def _checkpoints(cfg: Config, where: str) -> Iterator[tuple[str, str]]:
     """
     if cfg.get('load_from'):
         yield f'{where}load_from', cfg.load_from
-    for key, path in _pretrained(cfg.get('model'), f'{where}model'):
-        if not (_starts_from_cam_vit(cfg) and key == 'model.backbone.init_cfg.checkpoint'):
-            yield key, path
+    for _, place, init in _mappings(cfg.get('model'), f'{where}model'):
+        if init.get('type') != 'Pretrained' or not init.get('checkpoint'):
+            continue
+        if not (_starts_from_cam_vit(cfg) and place == 'model.backbone.init_cfg'):
+            yield f'{place}.checkpoint', init['checkpoint']
 
 
 def _starts_from_cam_vit(cfg: Config) -> bool:
     return bool((cfg.get('pipeline') or {}).get('retrain_from_cam_vit'))
 
 
-def _pretrained(node: object, where: str) -> Iterator[tuple[str, str]]:
+def _mappings(
+    node: object, where: str, holder: object = None
+) -> Iterator[tuple[object, str, Mapping]]:
+    """All mappings below a node of a config: what holds it, its place, itself."""
     if isinstance(node, Mapping):
-        if node.get('type') == 'Pretrained' and node.get('checkpoint'):
-            yield f'{where}.checkpoint', node['checkpoint']
+        yield holder, where, node
         for key, child in node.items():
-            yield from _pretrained(child, f'{where}.{key}')
+            yield from _mappings(child, f'{where}.{key}', node)
     elif isinstance(node, (list, tuple)):
         for index, child in enumerate(node):
-            yield from _pretrained(child, f'{where}.{index}')
+            yield from _mappings(child, f'{where}.{index}', node)

@@ -9,6 +9,9 @@ from ..datasets.faults import ERROR, SHOWN, WARNING, Fault, in_one_line
 
 #: What the report as JSON says of a problem.
 FIELDS = ('severity', 'check', 'file', 'message', 'hint')
+#: Checks of pixels that concern one sample, which a data set with ``on_fault='skip'`` goes
+#: on without.
+SAMPLE_CHECKS = frozenset({'image-unreadable', 'mask-ids', 'mask-size', 'mask-unreadable'})
 Problem = Fault
 
 
@@ -21,15 +24,18 @@ class Report:
             a number where it reads no labels or no masks.
         class_balance: Class name -> number of training images with it.
         problems: Every fault once, in the order found.
+        lenient: Whether errors of :data:`SAMPLE_CHECKS` are added as warnings from now on.
     """
 
     datasets: list[dict] = field(default_factory=list)
     class_balance: dict[str, int] = field(default_factory=dict)
     problems: list[Fault] = field(default_factory=list)
+    lenient: bool = False
 
     def error(self, check: str, file: object, message: object) -> None:
         """Adds an error unless it is known."""
-        self.add_fault(Fault(check, str(file), str(message)))
+        severity = WARNING if self.lenient and check in SAMPLE_CHECKS else ERROR
+        self.add_fault(Fault(check, str(file), str(message), severity=severity))
 
     def warning(self, check: str, file: object, message: object) -> None:
         """Adds a warning unless it is known."""
@@ -114,24 +120,6 @@ class Report:
         errors = len(self.errors)
         counts = f'{errors} errors, {len(self.problems) - errors} warnings'
         return '\n'.join([*self.lines(), counts])
-
-
-#: Checks of pixels that concern one sample, which a data set with ``on_fault='skip'`` goes
-#: on without.
-SAMPLE_CHECKS = frozenset({'image-unreadable', 'mask-ids', 'mask-size', 'mask-unreadable'})
-
-
-class LenientReport(Report):
-    """Passes problems on to a report, those of single samples as warnings."""
-
-    def __init__(self, report: Report) -> None:
-        super().__init__(report.datasets, report.class_balance, report.problems)
-        self._known = report._known
-
-    def error(self, check: str, file: object, message: object) -> None:
-        """Adds an error, or a warning if it concerns one sample."""
-        add = super().warning if check in SAMPLE_CHECKS else super().error
-        add(check, file, message)
 
 
 def _weight(problem: Fault) -> int:

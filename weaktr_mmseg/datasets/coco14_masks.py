@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from concurrent.futures import ProcessPoolExecutor
+from contextlib import nullcontext
 from functools import partial
 from pathlib import Path
 
@@ -139,9 +140,7 @@ def _convert_one(file: Path, root: Path, out_dir: Path) -> None:
 
 
 def _run(work: Callable, jobs: Sequence, workers: int) -> int:
-    if workers < 1:
-        done: Iterable = map(work, jobs)
-        return sum(1 for _ in progress_bar(done, len(jobs), 'masks'))
-    with ProcessPoolExecutor(workers) as pool:
-        done = pool.map(work, jobs, chunksize=64)
+    pool = ProcessPoolExecutor(workers) if workers > 0 else None
+    with pool or nullcontext():
+        done = pool.map(work, jobs, chunksize=64) if pool else map(work, jobs)
         return sum(1 for _ in progress_bar(done, len(jobs), 'masks'))

@@ -6,7 +6,6 @@ import json
 import os
 import shutil
 import tempfile
-import xml.etree.ElementTree as ElementTree
 from importlib.util import find_spec
 from pathlib import Path
 from typing import NamedTuple
@@ -258,11 +257,9 @@ def _write_scene(root: Path, name: str, scene: Scene) -> None:
     scene.image.save(image_path, quality=JPEG_QUALITY)
     write_mask(root / 'SegmentationClass' / f'{name}.png', scene.mask, PALETTE)
 
-    annotation = ElementTree.Element('annotation')
-    ElementTree.SubElement(annotation, 'filename').text = image_path.name
-    for label in np.unique(scene.mask[scene.mask > 0]):
-        item = ElementTree.SubElement(annotation, 'object')
-        ElementTree.SubElement(item, 'name').text = CLASSES[label]
+    labels = np.unique(scene.mask[scene.mask > 0])
+    objects = ''.join(f'<object><name>{CLASSES[label]}</name></object>' for label in labels)
     xml_path = root / 'Annotations' / f'{name}.xml'
     xml_path.parent.mkdir(parents=True, exist_ok=True)
-    ElementTree.ElementTree(annotation).write(xml_path)
+    annotation = f'<annotation><filename>{image_path.name}</filename>{objects}</annotation>'
+    xml_path.write_text(annotation, encoding='utf-8')

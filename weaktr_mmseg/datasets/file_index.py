@@ -12,6 +12,7 @@ from pathlib import Path
 from mmengine import fileio
 from PIL import Image
 
+from ..utils.files import read_text
 from .faults import WARNING, Fault
 from .listing_cache import remember
 from .names import clean_path, leaves_folder, loose, similar_neighbour, too_long
@@ -98,12 +99,14 @@ class FolderIndex(Mapping[str, str]):
 
         The complete name of a file comes first: ``a.png`` is that file, even beside ``a.png.jpg``.
         """
+        if (found := self._ids.get(name)) is not None:  # most names are clean already
+            return found
         name = clean_path(name)
         return self._ids.get(name, name if name in self._files else None)
 
     def rival(self, name: str) -> str | None:
         """Returns the other file that a name could mean, without suffix, or None."""
-        name = clean_path(name)
+        name = name if name in self._ids else clean_path(name)
         other = self._files.get(name)
         return other if other is not None and self._ids.get(name, name) != name else None
 
@@ -231,11 +234,7 @@ def read_split(path: str) -> list[str]:
     """
     if not Path(path).is_file():
         raise FileNotFoundError(f'split file not found: {path}{similar_neighbour(path)}')
-    try:
-        text = Path(path).read_text(encoding='utf-8-sig')
-    except UnicodeDecodeError as error:
-        raise ValueError(f'{path}: must be UTF-8: {error}') from None
-    names = [clean_path(line) for line in text.splitlines() if line.strip()]
+    names = [clean_path(line) for line in read_text(path).splitlines() if line.strip()]
     if not names:
         raise ValueError(f'split file is empty: {path}')
     return names

@@ -231,10 +231,13 @@ class ImageLabelDataset(BaseSegDataset):
         if not sample_ids and not any(fault.severity == ERROR for fault in faults):
             faults.append(Fault('split-empty', self._place, 'no image is left'))
         prefix = osp.join(folder, '')
-        infos = [self._data_info(name, prefix + images[name]) for name in sample_ids]
+        common = dict(label_map=self.label_map, reduce_zero_label=self.reduce_zero_label)
         if self._metainfo.get('classes'):
-            for info in infos:
-                info['num_foreground'] = len(self._metainfo['classes']) - 1
+            common['num_foreground'] = len(self._metainfo['classes']) - 1
+        infos = [
+            dict(common, img_path=prefix + images[name], sample_id=name, seg_fields=[])
+            for name in sample_ids
+        ]
         if labels is not None:
             for info in infos:
                 info['image_labels'] = labels.get(info['sample_id'], [])
@@ -293,15 +296,6 @@ class ImageLabelDataset(BaseSegDataset):
                     message = f"'{sample_id}' has no label"
                     faults.append(Fault('label-missing', path, message, sample_id, hint=_REMEDY))
         return sample_ids
-
-    def _data_info(self, sample_id: str, img_path: str) -> dict:
-        return dict(
-            img_path=img_path,
-            sample_id=sample_id,
-            label_map=self.label_map,
-            reduce_zero_label=self.reduce_zero_label,
-            seg_fields=[],
-        )
 
     def _find_masks(self, images: FolderIndex, infos: list[dict], faults: list[Fault]) -> None:
         """Adds the masks and what is wrong with them."""

@@ -45,8 +45,7 @@ class WeakTrCAMMetric(BaseMetric):
         threshold: Background score of the run, a number in [0, 1], or a method of
             :func:`choose_threshold`, such as ``'otsu'``, to choose it from the scores of all maps.
             Where these are all equal, there is no such threshold and no score that needs it.
-        collect_device: As in mmengine.
-        prefix: As in mmengine.
+        **kwargs: Arguments of mmengine's ``BaseMetric``.
 
     Raises:
         WeakTrInputError: If ``threshold`` is neither.
@@ -58,10 +57,9 @@ class WeakTrCAMMetric(BaseMetric):
         self,
         threshold: float | str = OTSU,
         score_file: str | None = None,
-        collect_device: str = 'cpu',
-        prefix: str | None = None,
+        **kwargs: Any,
     ) -> None:
-        super().__init__(collect_device, prefix)
+        super().__init__(**kwargs)
         with input_errors():
             check_threshold(threshold)
         self.threshold = threshold

@@ -30,8 +30,7 @@ class WeakTrCAMWriter(BaseMetric):
         config_hash: Written into each file.
         coarse_folder: Where a threshold sweep over the coarse maps of each image goes, if anywhere.
         threshold: As for :class:`WeakTrCAMMetric`, for that sweep.
-        collect_device: As in mmengine.
-        prefix: As in mmengine.
+        **kwargs: Arguments of mmengine's ``BaseMetric``.
     """
 
     def __init__(
@@ -40,10 +39,9 @@ class WeakTrCAMWriter(BaseMetric):
         config_hash: str = '',
         coarse_folder: str | None = None,
         threshold: float | str = OTSU,
-        collect_device: str = 'cpu',
-        prefix: str | None = None,
+        **kwargs: Any,
     ) -> None:
-        super().__init__(collect_device, prefix)
+        super().__init__(**kwargs)
         self.folder = Path(folder)
         self.config_hash = config_hash
         self.coarse_folder = coarse_folder

@@ -20,7 +20,9 @@ def write_scores(path: str | Path, content: dict[str, Any]) -> None:
         path: Target file.
         content: Numbers, strings, arrays, and lists and dictionaries of them.
     """
-    write_text(path, json.dumps(_plain(content), allow_nan=False) + '\n')
+    text = json.dumps(content, default=lambda array: array.tolist())
+    plain = json.loads(text, parse_constant=lambda undefined: None)
+    write_text(path, json.dumps(plain) + '\n')
 
 
 def read_scores(path: str | Path) -> dict[str, Any] | None:
@@ -76,16 +78,3 @@ def sweep_scores(sweep: ThresholdSweep, threshold: float | None) -> dict[str, An
 
 def _at(thresholds: np.ndarray, confusion: np.ndarray, index: int) -> dict[str, Any]:
     return dict(threshold=float(thresholds[index]), **confusion_scores(confusion[index]))
-
-
-def _plain(value: Any) -> Any:
-    """The same value in types that JSON has."""
-    if isinstance(value, dict):
-        return {key: _plain(item) for key, item in value.items()}
-    if isinstance(value, (list, tuple)):
-        return [_plain(item) for item in value]
-    if isinstance(value, (np.ndarray, np.generic)):
-        return _plain(value.tolist())
-    if isinstance(value, float) and not np.isfinite(value):
-        return None
-    return value

@@ -43,18 +43,11 @@ class WeakTrScoreWriter(BaseMetric):
     Args:
         file: Where to write. The predictions go to the folder ``examples`` beside it.
         examples: Number of best and of worst images.
-        collect_device: As in mmengine.
-        prefix: As in mmengine.
+        **kwargs: Arguments of mmengine's ``BaseMetric``.
     """
 
-    def __init__(
-        self,
-        file: str,
-        examples: int = 4,
-        collect_device: str = 'cpu',
-        prefix: str | None = None,
-    ) -> None:
-        super().__init__(collect_device, prefix)
+    def __init__(self, file: str, examples: int = 4, **kwargs: Any) -> None:
+        super().__init__(**kwargs)
         self.file = Path(file)
         self.examples = examples
         self._best: list[tuple[tuple[float, str], np.ndarray]] = []

@@ -1,4 +1,4 @@
-"""Charts as inline SVG. Colours are CSS variables, so that they follow the theme of the page."""
+"""Charts as inline SVG and HTML, in the colours of the page's theme, which are CSS variables."""
 
 from __future__ import annotations
 
@@ -6,7 +6,6 @@ import math
 from collections.abc import Sequence
 from html import escape
 from typing import NamedTuple
-from unicodedata import east_asian_width
 
 import numpy as np
 
@@ -85,7 +84,7 @@ def matrix_chart(
     column_label: str,
     limits: tuple[float, float] = (0.0, 1.0),
 ) -> str:
-    """Draws a matrix as coloured cells, with numbers where they have room.
+    """Draws a matrix as a table of coloured cells, with numbers where they have room.
 
     Args:
         values: The matrix, (R, C); NaN cells stay empty.
@@ -96,59 +95,31 @@ def matrix_chart(
         limits: Values of the faintest and the strongest colour.
 
     Returns:
-        SVG.
+        HTML.
     """
-    cell = 46 if max(values.shape) <= MAX_NUMBERS else max(8, 640 // max(values.shape))
-    font = 11 if cell >= 40 else max(6, cell - 3)
-    left = 28 + font * 0.62 * max(map(_columns, rows))
-    bottom = 28 + (font * 0.62 * max(map(_columns, columns)) if cell < 60 else font)
-    width, height = left + cell * len(columns) + 4, 4 + cell * len(rows) + bottom
-    parts = []
+    has_numbers = max(values.shape) <= MAX_NUMBERS
+    cell = 46 if has_numbers else max(8, 640 // max(values.shape))
     low, high = limits
-    for (row, column), value in np.ndenumerate(values):
-        if math.isnan(value):
-            continue
-        strength = min(max((value - low) / max(high - low, 1e-12), 0), 1)
-        x, y = left + column * cell, 4 + row * cell
-        tip = f'{rows[row]}, {columns[column]}: {value:.3g}'
-        parts.append(
-            f'<rect x="{x:.1f}" y="{y:.1f}" width="{cell - 1}" height="{cell - 1}" class="cell" '
-            f'fill-opacity="{0.04 + 0.96 * strength:.3f}"><title>{escape(tip)}</title></rect>'
+    strengths = np.clip((values - low) / max(high - low, 1e-12), 0, 1)
+    lines = []
+    for caption, row, shades in zip(rows, values, strengths):
+        cells = ''.join(
+            '<td></td>'
+            if math.isnan(value)
+            else f'<td class="{"on" if strength > 0.5 else "off"}" '
+            f'style="--share:{4 + 96 * strength:.1f}%" '
+            f'title="{escape(f"{caption}, {name}: {value:.3g}")}">'
+            f'{f"{value:.2f}" if has_numbers else ""}</td>'
+            for name, value, strength in zip(columns, row, shades)
         )
-        if cell >= 40:
-            shade = 'on' if strength > 0.5 else 'off'
-            parts.append(
-                f'<text x="{x + cell / 2:.1f}" y="{y + cell / 2 + 4:.1f}" class="{shade}" '
-                f'text-anchor="middle">{value:.2f}</text>'
-            )
-    for row, name in enumerate(rows):
-        y = 4 + row * cell + cell / 2 + font * 0.35
-        parts.append(
-            f'<text x="{left - 6:.1f}" y="{y:.1f}" text-anchor="end">{escape(name)}</text>'
-        )
-    for column, name in enumerate(columns):
-        x, y = left + column * cell + cell / 2, 4 + cell * len(rows) + font + 2
-        parts.append(
-            f'<text transform="translate({x + font * 0.35:.1f} {y - font * 0.5:.1f}) rotate(-90)" '
-            f'text-anchor="end">{escape(name)}</text>'
-        )
-    middle = 4 + cell * len(rows) / 2
-    parts.append(
-        f'<text transform="translate(12 {middle:.1f}) rotate(-90)" text-anchor="middle" '
-        f'class="label">{escape(row_label)}</text>'
-        f'<text x="{left + cell * len(columns) / 2:.1f}" y="{height - 6:.1f}" '
-        f'text-anchor="middle" class="label">{escape(column_label)}</text>'
-    )
+        lines.append(f'<tr><th>{escape(caption)}</th>{cells}</tr>')
+    captions = ''.join(f'<th><span>{escape(name)}</span></th>' for name in columns)
     return (
-        f'<svg class="matrix" viewBox="0 0 {width:.0f} {height:.0f}" '
-        f'style="max-width:{width:.0f}px;font-size:{font}px" role="img" '
-        f'aria-label="{escape(row_label)} by {escape(column_label)}">{"".join(parts)}</svg>'
+        f'<div class="scroll"><table class="matrix" style="--cell:{cell}px;'
+        f'font-size:{11 if has_numbers else max(6, cell - 3)}px">'
+        f'<caption>{escape(row_label)} (rows) by {escape(column_label)} (columns)</caption>'
+        f'<thead><tr><td></td>{captions}</tr></thead><tbody>{"".join(lines)}</tbody></table></div>'
     )
-
-
-def _columns(name: str) -> int:
-    """Width of a name in Latin letters; those of East Asia are twice as wide."""
-    return sum(1 + (east_asian_width(character) in 'WF') for character in name)
 
 
 def _points(series: Series) -> list[tuple[float, float]]:
@@ -176,36 +147,30 @@ def _scale(ticks: Sequence[float], start: float, end: float):
 
 
 def _axes(x_ticks, y_ticks, to_x, to_y, x_label: str, y_label: str) -> str:
-    parts = []
-    for tick in y_ticks:
-        y = to_y(tick)
-        parts.append(
-            f'<line class="grid" x1="{LEFT}" x2="{WIDTH - RIGHT}" y1="{y:.1f}" y2="{y:.1f}"/>'
-            f'<text x="{LEFT - 6}" y="{y + 4:.1f}" text-anchor="end">{tick:g}</text>'
-        )
-    for tick in x_ticks:
-        x = to_x(tick)
-        parts.append(
-            f'<text x="{x:.1f}" y="{HEIGHT - BOTTOM + 16}" text-anchor="middle">{tick:g}</text>'
-        )
-    base = HEIGHT - BOTTOM
-    parts.append(f'<line class="axis" x1="{LEFT}" x2="{WIDTH - RIGHT}" y1="{base}" y2="{base}"/>')
-    parts.append(
-        f'<text x="{(LEFT + WIDTH) / 2}" y="{HEIGHT - 6}" text-anchor="middle" class="label">'
-        f'{escape(x_label)}</text><text transform="translate(12 {HEIGHT / 2}) rotate(-90)" '
-        f'text-anchor="middle" class="label">{escape(y_label)}</text>'
-    )
-    return ''.join(parts)
+    right, base = WIDTH - RIGHT, HEIGHT - BOTTOM
+    parts = [_rule('grid', LEFT, to_y(tick), right, to_y(tick)) for tick in y_ticks]
+    parts += [_text(f'{tick:g}', LEFT - 6, to_y(tick) + 4, 'end') for tick in y_ticks]
+    parts += [_text(f'{tick:g}', to_x(tick), base + 16) for tick in x_ticks]
+    parts.append(_rule('axis', LEFT, base, right, base))
+    parts.append(_text(x_label, (LEFT + WIDTH) / 2, HEIGHT - 6, kind='label'))
+    turned = f'<g transform="translate(12 {HEIGHT / 2}) rotate(-90)">'
+    return ''.join([*parts, turned, _text(y_label, 0, 0, kind='label'), '</g>'])
 
 
 def _mark(mark: Mark, x: float, number: int) -> str:
     anchor, offset = ('start', 5) if x < WIDTH * 0.6 else ('end', -5)
-    y = HEIGHT - BOTTOM - 10 - 16 * number
-    return (
-        f'<line class="mark" x1="{x:.1f}" x2="{x:.1f}" y1="{TOP}" y2="{HEIGHT - BOTTOM}"/>'
-        f'<text class="marktext" x="{x + offset:.1f}" y="{y}" text-anchor="{anchor}">'
-        f'{escape(mark.caption)}</text>'
-    )
+    base = HEIGHT - BOTTOM
+    caption = _text(mark.caption, x + offset, base - 10 - 16 * number, anchor, 'marktext')
+    return _rule('mark', x, TOP, x, base) + caption
+
+
+def _rule(kind: str, x1: float, y1: float, x2: float, y2: float) -> str:
+    return f'<line class="{kind}" x1="{x1:.1f}" y1="{y1:.1f}" x2="{x2:.1f}" y2="{y2:.1f}"/>'
+
+
+def _text(text: str, x: float, y: float, anchor: str = 'middle', kind: str = 'tick') -> str:
+    place = f'x="{x:.1f}" y="{y:.1f}" text-anchor="{anchor}"'
+    return f'<text class="{kind}" {place}>{escape(text)}</text>'
 
 
 def _line(name: str, places: list, points: list, number: int) -> str:

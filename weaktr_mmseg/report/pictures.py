@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import base64
-import io
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
@@ -11,7 +9,7 @@ from typing import Any
 import numpy as np
 from PIL import Image
 
-from ..utils.images import read_rgb
+from ..utils.images import encode_image, read_rgb
 from ..utils.masks import read_mask
 from ..utils.palette import colour_table
 
@@ -44,22 +42,16 @@ def example_pictures(
         if example.get('seg_map_path'):
             labels['truth'] = Path(example['seg_map_path'])
         try:
-            pictures = {'image': _photo(read_rgb(example['img_path']))}
+            photo = read_rgb(example['img_path'])
+            pictures = {'image': _data_uri(photo, Image.BICUBIC, 'JPEG', quality=85)}
             for name, path in labels.items():
-                pictures[name] = _labels(colour_table(palette)[read_mask(path)])
+                drawing = colour_table(palette)[read_mask(path)]
+                pictures[name] = _data_uri(drawing, Image.NEAREST, 'PNG')
         except (OSError, ValueError):
             continue
         name = Path(example['img_path']).name
         drawn.append(dict(name=name, miou=example.get('miou'), pictures=pictures))
     return drawn
-
-
-def _photo(image: np.ndarray) -> str:
-    return _data_uri(image, Image.BICUBIC, 'JPEG', quality=85)
-
-
-def _labels(image: np.ndarray) -> str:
-    return _data_uri(image, Image.NEAREST, 'PNG')
 
 
 def _data_uri(image: np.ndarray, resampling: int, kind: str, **options: Any) -> str:
@@ -68,7 +60,4 @@ def _data_uri(image: np.ndarray, resampling: int, kind: str, **options: Any) -> 
     if factor < 1:
         width, height = (max(1, round(side * factor)) for side in picture.size)
         picture = picture.resize((width, height), resampling)
-    buffer = io.BytesIO()
-    picture.save(buffer, kind, **options)
-    encoded = base64.b64encode(buffer.getvalue()).decode()
-    return f'data:image/{kind.lower()};base64,{encoded}'
+    return f'data:image/{kind.lower()};base64,{encode_image(picture, kind, **options)}'

@@ -12,15 +12,13 @@ from .charts import Mark, Series, line_chart, matrix_chart
 from .pictures import example_pictures
 from .run_files import RunFiles
 
-# Name in the summary -> what it is, on which images.
+# Name in the summary, without `_oracle` -> what it is, on which images.
 METRICS = {
     'image_map': ('Image labels, mean average precision', 'training images'),
     'cam_coarse_miou': ('Coarse CAM, mIoU', 'training images'),
-    'cam_coarse_miou_oracle': ('Coarse CAM, mIoU', 'training images'),
     'cam_fused_miou': ('Fused CAM, mIoU', 'training images'),
-    'cam_fused_miou_oracle': ('Fused CAM, mIoU', 'training images'),
     'pseudo_label_miou': ('Pseudo labels, mIoU', 'training images'),
-    'val_cam_miou_oracle': ('Fused CAM given the image labels, mIoU', 'validation images'),
+    'val_cam_miou': ('Fused CAM given the image labels, mIoU', 'validation images'),
     'val_miou': ('Segmentor, mIoU', 'validation images'),
     'val_miou_given_labels': ('Segmentor given the image labels, mIoU', 'validation images'),
     'mask_miou': ('Masks: segmentor given the image labels, mIoU', 'training images'),
@@ -33,10 +31,9 @@ def metric_rows(run: RunFiles) -> list[dict[str, Any]]:
     chosen_by = (run.summary.get('threshold') or {}).get('chosen_by')
     rows = []
     for key, value in run.summary['metrics'].items():
-        name, images = METRICS.get(key, (key, ''))
-        rows.append(
-            dict(key=key, name=name, images=images, value=value, kind=_kind(key, chosen_by))
-        )
+        name, images = METRICS.get(key.removesuffix('_oracle'), (key, ''))
+        kind = _kind(key, chosen_by)
+        rows.append(dict(key=key, name=name, images=images, value=value, kind=kind))
     return rows
 
 

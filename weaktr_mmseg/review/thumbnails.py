@@ -2,17 +2,14 @@
 
 from __future__ import annotations
 
-import base64
-import io
 from collections.abc import Sequence
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 from PIL import Image, ImageOps
 
 from ..utils.files import UNREADABLE
-from ..utils.images import read_rgb
+from ..utils.images import encode_image, read_rgb
 from ..utils.palette import colour_table
 
 JPEG_QUALITY = 75
@@ -37,7 +34,7 @@ def photo_thumbnail(path: str | Path, side: int) -> str:
     except UNREADABLE as error:
         raise ValueError(f'cannot read image {path}: {error}') from error
     picture.thumbnail((side, side), Image.Resampling.BICUBIC)
-    return _encode(picture, 'JPEG', quality=JPEG_QUALITY)
+    return encode_image(picture, 'JPEG', quality=JPEG_QUALITY)
 
 
 def mask_thumbnail(mask: np.ndarray, palette: Sequence[Sequence[int]], side: int) -> str:
@@ -51,10 +48,4 @@ def mask_thumbnail(mask: np.ndarray, palette: Sequence[Sequence[int]], side: int
     picture = Image.fromarray(mask)
     picture.thumbnail((side, side), Image.Resampling.NEAREST)
     picture.putpalette(colour_table(palette).tobytes())
-    return _encode(picture, 'PNG', transparency=0, optimize=True)
-
-
-def _encode(picture: Image.Image, kind: str, **options: Any) -> str:
-    buffer = io.BytesIO()
-    picture.save(buffer, kind, **options)
-    return base64.b64encode(buffer.getvalue()).decode('ascii')
+    return encode_image(picture, 'PNG', transparency=0, optimize=True)

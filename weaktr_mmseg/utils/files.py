@@ -75,6 +75,19 @@ def remove_leftovers(folder: str | os.PathLike, recursive: bool = True) -> None:
             path.unlink()
 
 
+def read_text(path: str | Path) -> str:
+    """Reads text that a person has written, UTF-8 with or without its mark.
+
+    Raises:
+        OSError: If there is no such file.
+        ValueError: If it is not UTF-8.
+    """
+    try:
+        return Path(path).read_text(encoding='utf-8-sig')
+    except UnicodeDecodeError as error:
+        raise ValueError(f'{path}: must be UTF-8: {error}') from None
+
+
 def write_text(path: str | Path, text: str) -> Path:
     """Writes text atomically, in UTF-8, and gives the path back."""
     with atomic_path(path) as temporary:

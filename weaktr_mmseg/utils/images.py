@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import base64
 import io
 import logging
 from functools import cache
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 from mmengine.logging import print_log
@@ -57,6 +59,19 @@ def decode_image(data: bytes, name: str) -> np.ndarray:
         ) from error
     except UNREADABLE as error:
         raise ValueError(f'cannot read image {name}: {error}') from error
+
+
+def encode_image(image: Image.Image, kind: str, **options: Any) -> str:
+    """An image file in base64.
+
+    Args:
+        image: The image.
+        kind: ``'JPEG'`` or ``'PNG'``.
+        **options: Of Pillow's ``save``.
+    """
+    buffer = io.BytesIO()
+    image.save(buffer, kind, **options)
+    return base64.b64encode(buffer.getvalue()).decode('ascii')
 
 
 @cache

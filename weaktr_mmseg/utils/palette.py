@@ -19,14 +19,8 @@ def voc_palette(num_classes: int) -> list[list[int]]:
     Returns:
         ``num_classes`` lists of RGB values 0..255, black for the background.
     """
-    palette = []
-    for class_id in range(num_classes):
-        colour = [0, 0, 0]
-        for bit in range(8):
-            for channel in range(3):
-                colour[channel] |= (class_id >> (3 * bit + channel) & 1) << (7 - bit)
-        palette.append(colour)
-    return palette
+    ids, channels, bits = np.ogrid[:num_classes, :3, :8]
+    return ((ids >> (3 * bits + channels) & 1) << (7 - bits)).sum(axis=2).tolist()
 
 
 def colour_table(palette: Sequence[Sequence[int]]) -> np.ndarray:

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import Any
 
+import cv2
 import matplotlib
 import numpy as np
 from matplotlib.axes import Axes
@@ -198,9 +199,7 @@ def _to_image(attention: np.ndarray, size: tuple[int, int]) -> np.ndarray:
     """Attention on the patch grid, (h, w), scaled to [0, 1] and laid over the image, (H, W)."""
     low, high = attention.min(), attention.max()
     scaled = (attention - low) / max(high - low, 1e-12)
-    rows = np.minimum(np.arange(size[0]) * attention.shape[0] // size[0], attention.shape[0] - 1)
-    columns = np.minimum(np.arange(size[1]) * attention.shape[1] // size[1], attention.shape[1] - 1)
-    return scaled[rows][:, columns]
+    return cv2.resize(scaled, size[::-1], interpolation=cv2.INTER_NEAREST)
 
 
 def _attention_overlay(image: np.ndarray, attention: np.ndarray) -> np.ndarray:

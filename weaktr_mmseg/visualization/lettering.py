@@ -79,36 +79,28 @@ def legible(content: str) -> tuple[str, list[str]]:
         The name, characters without a font spelt, and the names of font families, the first of
         which draws what it can.
     """
-    families = [FontProperties().get_name()]
-    spelt = []
-    for character in unicodedata.normalize('NFC', content):
-        family = _family(character)
-        if family is None:
-            spelt.append(_spelling(character))
-            continue
-        spelt.append(character)
-        if family not in families:
-            families.append(family)
-    drawn = ''.join(spelt).strip() or ascii(content)
-    if any(len(piece) != 1 for piece in spelt):
-        _warn(content, drawn)
-    return drawn, families
+    text = unicodedata.normalize('NFC', content)
+    found = [_family(character) for character in text]
+    pieces = [c if family else _spelling(c) for c, family in zip(text, found)]
+    drawn = ''.join(pieces).strip() or ascii(content)
+    if any(len(piece) != 1 for piece in pieces):
+        _warn(content, drawn, text[found.index(None)])
+    return drawn, list(dict.fromkeys([FontProperties().get_name(), *filter(None, found)]))
 
 
-def name_picture(name: str, height: float, colour: str = 'white') -> np.ndarray:
-    """Draws a name.
+def name_picture(name: str, height: float) -> np.ndarray:
+    """Draws a name in white.
 
     Args:
         name: The name.
         height: Size of the font in pixels.
-        colour: Colour of matplotlib.
 
     Returns:
         RGBA, uint8 (H, W, 4), transparent around the letters.
     """
     figure = Figure(dpi=72)  # one point is one pixel
     canvas = FigureCanvasAgg(figure)
-    text = figure.text(0, 0, '', fontsize=height, color=colour, va='bottom', ha='left')
+    text = figure.text(0, 0, '', fontsize=height, color='white', va='bottom', ha='left')
     write(text, name)
     box = text.get_window_extent(canvas.get_renderer())
     wide, high = (float(np.ceil(side) + 2) for side in (box.width, box.height))
@@ -168,9 +160,8 @@ def _spelling(character: str) -> str:
     return f':{name.lower().replace(" ", "_")}:'
 
 
-def _warn(name: str, drawn: str) -> None:
+def _warn(name: str, drawn: str, missing: str) -> None:
     """Says, once for each kind of script, that names are spelt, and what to install."""
-    missing = next(c for c in unicodedata.normalize('NFC', name) if _family(c) is None)
     described = unicodedata.name(missing, '')
     letters = unicodedata.category(missing)[0] in 'LM'
     package = next(

@@ -7,6 +7,7 @@ from collections.abc import Collection, Iterable, Mapping, Sequence
 from pathlib import Path
 
 from ...utils.errors import input_errors
+from ...utils.files import read_text
 from ..file_index import index_folder
 from ..names import clean_label
 from .manifest_labels import read_manifest
@@ -63,10 +64,7 @@ def discover_classes(root: str) -> list[str]:
     manifest = Path(root) / find_manifest(root)
     file = Path(root) / CLASS_FILE
     if file.is_file():
-        try:
-            lines = file.read_text(encoding='utf-8-sig').splitlines()
-        except UnicodeDecodeError as error:
-            raise ValueError(f'{file}: must be UTF-8: {error}') from None
+        lines = read_text(file).splitlines()
         names = [label for label in map(clean_label, lines) if label]
         twice = sorted({name for name in names if names.count(name) > 1})
         if twice:

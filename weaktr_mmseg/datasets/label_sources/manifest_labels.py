@@ -9,6 +9,7 @@ import re
 from collections.abc import Iterable, Iterator, Sequence
 from pathlib import Path
 
+from ...utils.files import read_text
 from ..listing_cache import remember
 from ..names import clean_label, clean_path
 from .rows import ForegroundClasses, LabelRow
@@ -49,10 +50,7 @@ def _rows(file: Path) -> Iterator[LabelRow]:
     readers = {'.csv': _csv_rows, '.json': _json_rows}
     if file.suffix.lower() not in readers:
         raise ValueError(f'{file}: a label manifest ends in .csv or .json')
-    try:
-        text = file.read_text(encoding='utf-8-sig')
-    except UnicodeDecodeError as error:
-        raise ValueError(f'{file}: must be UTF-8: {error}') from None
+    text = read_text(file)
     if '\0' in text:
         raise ValueError(f'{file}: no text; save the table as "CSV UTF-8"')
     try:

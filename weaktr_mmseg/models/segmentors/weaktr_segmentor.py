@@ -231,14 +231,13 @@ class WeakTrSegmentor(EncoderDecoder):
 
     def _scores(self, logits: Tensor, meta: dict) -> Tensor:
         """Scores (K, H, W) at the original size of padded logits (1, R * K, h, w)."""
-        logits = resize(
-            _without_padding(logits, meta),
-            size=meta['ori_shape'][:2],
-            mode='bilinear',
-            align_corners=self.align_corners,
-            warning=False,
-        )
+        logits = self._enlarged(_without_padding(logits, meta), meta)
         return _mirrored_back(self._combine(logits)[0], meta)
+
+    def _enlarged(self, logits: Tensor, meta: dict) -> Tensor:
+        """Logits (B, K, h, w) at the original size."""
+        size, corners = meta['ori_shape'][:2], self.align_corners
+        return resize(logits, size, mode='bilinear', align_corners=corners, warning=False)
 
     def _pixels(self, inputs: Tensor) -> list[Tensor]:
         """Images before normalisation, uint8 (H, W, 3) each."""
@@ -281,18 +280,10 @@ class WeakTrSegmentor(EncoderDecoder):
     def _labels(self, logits: Tensor, meta: dict) -> Tensor:
         """Most likely class at the original size, (1, H, W), of padded logits (1, K, h, w)."""
         logits = _mirrored_back(_without_padding(logits, meta), meta)
-        best = labels = logits.new_zeros(())
-        for class_id, plane in enumerate(logits.split(1, dim=1)):
-            plane = resize(
-                plane,
-                size=meta['ori_shape'][:2],
-                mode='bilinear',
-                align_corners=self.align_corners,
-                warning=False,
-            )[0]  # (1, H, W)
-            if class_id == 0:
-                best, labels = plane, torch.zeros_like(plane, dtype=torch.int64)
-                continue
+        planes = (self._enlarged(plane, meta)[0] for plane in logits.split(1, dim=1))
+        best = next(planes)  # (1, H, W)
+        labels = torch.zeros_like(best, dtype=torch.int64)
+        for class_id, plane in enumerate(planes, start=1):
             labels[plane > best] = class_id
             best = torch.maximum(best, plane)
         return labels
