@@ -7,10 +7,7 @@ from mmengine.optim import build_optim_wrapper as build_from_config
 from mmengine.registry import init_default_scope
 
 import weaktr_mmseg  # noqa: F401
-from weaktr_mmseg.engine.optim_wrapper import (
-    CPUAutocastOptimWrapper,
-    build_optim_wrapper,
-)
+from weaktr_mmseg.engine.optim_wrapper import BFloat16OptimWrapper, build_optim_wrapper
 from weaktr_mmseg.utils import precision as precisions
 from weaktr_mmseg.utils.errors import WeakTrInputError
 from weaktr_mmseg.utils.precision import best_precision, cpu_has_bfloat16
@@ -41,7 +38,7 @@ def test_auto_on_a_cpu(monkeypatch, without_gpu, has, precision):
     monkeypatch.setattr(precisions, 'cpu_has_bfloat16', lambda: has)
     assert best_precision() == precision
     wrapper = build_optim_wrapper(optimizer=sgd(torch.nn.Linear(2, 2)))
-    assert type(wrapper) is (CPUAutocastOptimWrapper if has else OptimWrapper)
+    assert type(wrapper) is (BFloat16OptimWrapper if has else OptimWrapper)
 
 
 @pytest.mark.parametrize(('has', 'precision'), [(True, 'bfloat16'), (False, 'float16')])
@@ -49,6 +46,8 @@ def test_auto_on_a_gpu(monkeypatch, has, precision):
     monkeypatch.setattr(torch.cuda, 'is_available', lambda: True)
     monkeypatch.setattr(torch.cuda, 'is_bf16_supported', lambda **_: has)
     assert best_precision() == precision
+    wrapper = build_optim_wrapper('bfloat16', optimizer=sgd(torch.nn.Linear(2, 2)))
+    assert wrapper.device_type == 'cuda'
 
 
 def test_forward_in_bfloat16_and_parameters_in_float32(without_gpu):

@@ -141,11 +141,11 @@ def use_safe_readers() -> None:
     of the process and for every package that reads checkpoints by way of mmengine.
     """
     register = CheckpointLoader.register_scheme
-    register(prefixes='', loader=load_for_runner, force=True)
+    register(prefixes='', loader=load_from_disk, force=True)
     register(prefixes=('http://', 'https://'), loader=load_from_http, force=True)
 
 
-def load_for_runner(path: str | os.PathLike, map_location: Any = None) -> Any:
+def load_from_disk(path: str | os.PathLike, map_location: Any = None) -> Any:
     """Reads a file as mmengine expects it: the parameters, by their own names, as ``state_dict``.
 
     Args:
@@ -174,4 +174,4 @@ def load_from_http(url: str, map_location: Any = None, model_dir: str | None = N
     Raises:
         WeakTrInputError: As :func:`load_file`, or if it cannot be downloaded.
     """
-    return load_for_runner(locate(url, model_dir), map_location)
+    return load_from_disk(locate(url, model_dir), map_location)

@@ -15,17 +15,25 @@ from ..utils.errors import WeakTrInputError
 from ..utils.precision import best_precision, check_precision
 
 
-class CPUAutocastOptimWrapper(OptimWrapper):
-    """Forward passes in bfloat16 on a CPU, which mmengine's ``AmpOptimWrapper`` refuses.
+class BFloat16OptimWrapper(OptimWrapper):
+    """Forward passes in bfloat16, on a GPU or a CPU.
 
     Parameters, gradients and the optimizer stay in float32; bfloat16 has the range of float32, so
-    that no loss is scaled.
+    that no loss is scaled. mmengine's ``AmpOptimWrapper`` refuses CPUs and ``torch.compile``.
+
+    Args:
+        device_type: ``'cuda'`` or ``'cpu'``.
+        **kwargs: Arguments of mmengine's ``OptimWrapper``.
     """
+
+    def __init__(self, device_type: str, **kwargs: Any) -> None:
+        super().__init__(**kwargs)
+        self.device_type = device_type
 
     @contextmanager
     def optim_context(self, model: nn.Module) -> Iterator[None]:
         """Context of a forward pass."""
-        with super().optim_context(model), torch.autocast('cpu', torch.bfloat16):
+        with super().optim_context(model), torch.autocast(self.device_type, torch.bfloat16):
             yield
 
 
@@ -53,11 +61,11 @@ def build_optim_wrapper(precision: str = 'auto', **kwargs: Any) -> OptimWrapper:
         precision = best_precision()
     if precision == 'float32':
         return OptimWrapper(**kwargs)
-    if gpu:
-        return AmpOptimWrapper(dtype=precision, **kwargs)
-    if precision == 'float16':
+    if precision == 'bfloat16':
+        return BFloat16OptimWrapper(device_type='cuda' if gpu else 'cpu', **kwargs)
+    if not gpu:
         raise WeakTrInputError(
             'optim_wrapper.precision: float16 needs a GPU and there is none; set '
             "optim_wrapper.precision='auto'"
         )
-    return CPUAutocastOptimWrapper(**kwargs)
+    return AmpOptimWrapper(dtype=precision, **kwargs)

@@ -65,7 +65,8 @@ class Side:
     """
 
     def __init__(self, build: Builder, device: torch.device) -> None:
-        context = multiprocessing.get_context('forkserver')
+        # The frameworks count the GPUs when they are imported, after which a fork cannot use them.
+        context = multiprocessing.get_context('spawn' if device.type == 'cuda' else 'forkserver')
         context.set_forkserver_preload(['weaktr_mmseg'])
         self._connection, other = context.Pipe()
         self._process = context.Process(target=_serve, args=(other, build, device))
