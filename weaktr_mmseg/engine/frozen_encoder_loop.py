@@ -15,6 +15,7 @@ from torch import Tensor, nn
 from torch.utils.data import DataLoader, RandomSampler, Subset
 
 from ..utils.errors import WeakTrInputError
+from ..utils.workers import start_worker
 from .epoch_loop import WeakTrEpochLoop
 from .feature_cache import FeatureCache
 
@@ -135,7 +136,13 @@ class FrozenEncoderLoop(WeakTrEpochLoop):
     def batches(self, images: Subset, start: int = 0) -> DataLoader:
         """Batches of the images from ``start`` on, in order."""
         part = Subset(images, range(start, len(images)))
-        return DataLoader(part, ENCODE_BATCH, num_workers=self._workers, collate_fn=pseudo_collate)
+        return DataLoader(
+            part,
+            ENCODE_BATCH,
+            num_workers=self._workers,
+            collate_fn=pseudo_collate,
+            worker_init_fn=start_worker,
+        )
 
     @torch.no_grad()
     def _encode_batch(self, batch: Any) -> tuple[Tensor, Tensor]:

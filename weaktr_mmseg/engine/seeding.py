@@ -10,7 +10,7 @@ import numpy as np
 import torch
 from torch.utils.data import DataLoader
 
-from .signals import outlive_first_sigterm
+from ..utils.workers import outlive_first_sigterm
 
 
 def seed_all(*place: int) -> None:

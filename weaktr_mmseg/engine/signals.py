@@ -93,19 +93,6 @@ class SignalWatch:
             raise WeakTrInterrupted(signum)
 
 
-def outlive_first_sigterm() -> None:
-    """Lets the process, a worker of a data loader, end on the second SIGTERM only.
-
-    Slurm sends the first to every process of a job. The one that trains needs its workers until it
-    has saved, and then ends them.
-    """
-
-    def leave_next_time(signum: int, frame: Any) -> None:
-        signal.signal(signum, signal.SIG_DFL)
-
-    signal.signal(signal.SIGTERM, leave_next_time)
-
-
 @contextmanager
 def announced_signals() -> Iterator[None]:
     """A :class:`SignalWatch` that says in one line what a signal ended, and how to resume.

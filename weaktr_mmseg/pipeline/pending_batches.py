@@ -16,6 +16,7 @@ from ..pseudo_labels.cam_files import CAMFile, read_cams
 from ..pseudo_labels.count_files import counts_key, read_counts
 from ..pseudo_labels.threshold_choice import OTSU
 from ..utils.progress import progress_bar
+from ..utils.workers import start_worker
 
 
 class PredictionFiles(NamedTuple):
@@ -92,7 +93,9 @@ class WeakTrPendingBatchSampler(BatchSampler):
         starts = range(rank * batch_size, len(dataset), world_size * batch_size)
         batches = [list(range(start, min(start + batch_size, len(dataset)))) for start in starts]
         checks = _CompletenessChecks(dataset, PredictionFiles(**files), batches)
-        loader = DataLoader(checks, batch_size=None, num_workers=workers)
+        loader = DataLoader(
+            checks, batch_size=None, num_workers=workers, worker_init_fn=start_worker
+        )
         bar = progress_bar(loader, len(batches), 'Looking for finished CAMs')
         self.batches = [batch for batch, done in zip(batches, bar) if not done]
 

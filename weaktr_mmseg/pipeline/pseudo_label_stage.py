@@ -27,6 +27,7 @@ from ..utils.errors import WeakTrInputError, input_errors
 from ..utils.files import remove_leftovers, write_json
 from ..utils.images import read_rgb
 from ..utils.progress import progress_bar
+from ..utils.workers import start_worker
 from . import stage_configs as stages
 from .generation_estimate import GenerationEstimate
 from .pending_batches import PredictionFiles
@@ -168,7 +169,8 @@ def _score(
     metric = METRICS.build(stages.cam_metric(cfg, folder))
     metric.dataset_meta = dataset.metainfo
     stored = StoredPredictions(dataset, files)
-    loader = DataLoader(stored, batch_size=None, num_workers=cfg.pseudo_labels.get('workers', 0))
+    workers = cfg.pseudo_labels.get('workers', 0)
+    loader = DataLoader(stored, batch_size=None, num_workers=workers, worker_init_fn=start_worker)
     for sample in progress_bar(loader, len(stored), 'Scoring CAMs'):
         metric.process(None, [sample])
     with input_errors('pseudo_labels'):

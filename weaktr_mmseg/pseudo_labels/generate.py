@@ -8,12 +8,12 @@ from pathlib import Path
 from typing import NamedTuple
 
 import numpy as np
-import torch
 from torch.utils.data import DataLoader, Dataset
 
 from ..utils.confusion import confusion_matrix
 from ..utils.masks import IGNORE_INDEX, read_mask, read_stamped_mask, write_mask
 from ..utils.progress import progress_bar
+from ..utils.workers import start_worker
 from .cam_files import read_cams
 from .label_rule import LabelRule
 
@@ -136,9 +136,5 @@ def write_masks(
 
 
 def _run(writer: _MaskWriter, workers: int) -> Iterable[np.ndarray]:
-    loader = DataLoader(writer, batch_size=None, num_workers=workers, worker_init_fn=_one_thread)
+    loader = DataLoader(writer, batch_size=None, num_workers=workers, worker_init_fn=start_worker)
     return (np.asarray(confusion) for confusion in loader)
-
-
-def _one_thread(worker: int) -> None:
-    torch.set_num_threads(1)
