@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
@@ -16,7 +16,7 @@ from torch import nn
 from ..checkpoints import locate, read_checkpoint
 from ..models.checkpoint_guard import refuse_other_stage
 from ..utils.configs import complete_cam_stage, read_config
-from ..utils.errors import WeakTrInputError
+from ..utils.errors import WeakTrInputError, listing
 from ..utils.model_folder import model_files
 
 
@@ -149,14 +149,10 @@ def _load(model: nn.Module, state: Mapping[str, Any], path: str | Path) -> None:
         raise WeakTrInputError(f'checkpoint {path}: is not of this config: {reason}') from error
     if result.missing_keys:
         raise WeakTrInputError(
-            f'checkpoint {path}: is not of this config: it lacks {_some(result.missing_keys)}; '
-            f'it has {_some(result.unexpected_keys or ["nothing else"])}'
+            f'checkpoint {path}: is not of this config: it lacks '
+            f'{listing(result.missing_keys, 2)}; it has '
+            f'{listing(result.unexpected_keys or ["nothing else"], 2)}'
         )
-
-
-def _some(names: Iterable[str]) -> str:
-    names = list(names)
-    return ', '.join(names[:2]) + (f' and {len(names) - 2} more' if len(names) > 2 else '')
 
 
 def _dataset_meta(checkpoint_meta: Mapping[str, Any], dataset_cfg: dict) -> dict[str, Any]:

@@ -15,6 +15,7 @@ from ..utils.configs import complete_cam_stage
 from ..utils.errors import WeakTrInputError
 from ..utils.files import atomic_path, write_text
 from ..utils.model_folder import CARD, CONFIG, WEIGHTS
+from ..utils.optional import import_optional
 from ..version import __version__
 from .models import build_segmentor
 
@@ -127,11 +128,8 @@ def push_to_hub(folder: str | Path, repo: str) -> str:
     Raises:
         WeakTrInputError: If huggingface_hub is not installed, or refuses.
     """
-    try:
-        import huggingface_hub
-    except ImportError:
-        raise WeakTrInputError("uploading needs huggingface_hub: pip install -e '.[hub]'") from None
-    api = huggingface_hub.HfApi()
+    message = "uploading needs huggingface_hub: pip install -e '.[hub]'"
+    api = import_optional('huggingface_hub', message).HfApi()
     try:
         api.create_repo(repo, exist_ok=True)
         return str(api.upload_folder(repo_id=repo, folder_path=str(folder)))

@@ -7,8 +7,9 @@ from collections.abc import Mapping
 from mmpretrain.models.backbones import VisionTransformer
 from torch import Tensor
 
+from ..utils.errors import listing
 from .encoders import FRESH, repeat_class_token, resize_kernel
-from .names import StateDict, UnknownLayoutError, count_layers, listing
+from .names import StateDict, UnknownLayoutError, count_layers
 
 FINAL_NORM = 'ln1.'
 KERNEL = 'patch_embed.projection.weight'

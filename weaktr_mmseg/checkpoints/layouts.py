@@ -5,9 +5,10 @@ from __future__ import annotations
 from collections.abc import Iterable
 from enum import Enum
 
+from ..utils.errors import listing
 from . import huggingface
 from .augreg import AUGREG_ANCHOR
-from .names import NameTable, UnknownLayoutError, affine, listing
+from .names import NameTable, UnknownLayoutError, affine
 
 
 class Layout(Enum):

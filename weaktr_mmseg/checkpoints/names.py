@@ -12,11 +12,10 @@ from fnmatch import fnmatchcase
 import torch
 from torch import Tensor
 
-from ..utils.errors import WeakTrInputError
+from ..utils.errors import WeakTrInputError, listing
 
 StateDict = dict[str, Tensor]
 
-SHOWN_KEYS = 5
 QUERY_KEY_VALUE = ('.query.', '.key.', '.value.')
 
 
@@ -139,10 +138,3 @@ def join(state: Mapping[str, Tensor], parts: tuple[str, ...], whole: str) -> Sta
             raise UnknownLayoutError(f'missing {listing(missing)}')
         joined[name.replace(part, whole)] = torch.cat([state[other] for other in names])
     return joined
-
-
-def listing(keys: list[str]) -> str:
-    """Returns the first names and how many more there are."""
-    shown = ', '.join(keys[:SHOWN_KEYS])
-    more = len(keys) - SHOWN_KEYS
-    return f'{shown} and {more} more' if more > 0 else shown

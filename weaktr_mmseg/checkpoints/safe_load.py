@@ -23,6 +23,7 @@ import torch
 from mmengine.runner.checkpoint import CheckpointLoader
 
 from ..utils.errors import WeakTrError, WeakTrInputError, WeakTrMissingFileError
+from ..utils.optional import import_optional
 from ..utils.pickles import SafeUnpickler
 from .download import locate
 from .wrappers import find_parameters
@@ -118,13 +119,8 @@ def import_safetensors(path: str | os.PathLike) -> ModuleType:
     Raises:
         WeakTrInputError: If the package is not installed.
     """
-    try:
-        import safetensors.torch
-    except ImportError:
-        raise WeakTrInputError(
-            f'{path}: safetensors files need a package of that name: pip install safetensors'
-        ) from None
-    return safetensors.torch
+    message = f'{path}: safetensors files need a package of that name: pip install safetensors'
+    return import_optional('safetensors.torch', message)
 
 
 def _refuse_script(path: Path) -> None:

@@ -6,18 +6,17 @@ from collections import Counter
 from collections.abc import Iterator
 
 from mmengine.config import Config
-from mmengine.registry import DefaultScope
-from mmseg.registry import DATASETS
 
+from ..datasets.building import build_dataset
 from ..datasets.data_faults import SKIP
 from ..datasets.image_label_dataset import ImageLabelDataset
 from ..datasets.listing_cache import listed_once
+from ..utils.configs import LOADERS
 from .lists import Listing, check_leakage, list_dataset
 from .model import check_checkpoints, check_class_counts
 from .pixels import check_pixels
 from .problems import Report
 
-LOADERS = ('train_dataloader', 'val_dataloader', 'test_dataloader')
 FEW_IMAGES = 20  # a rule of thumb
 
 
@@ -69,13 +68,11 @@ def _list_loaders(stage: Config, prefix: str, report: Report) -> Iterator[Listin
         if stage.get(loader) is None:
             continue
         name = f'{prefix}{loader}'
-        config = dict(stage[loader]['dataset'], lazy_init=True, pipeline=[])
         try:
-            with DefaultScope.overwrite_default_scope('mmseg'):
-                dataset = DATASETS.build(config)
-                if not isinstance(dataset, ImageLabelDataset):
-                    dataset.full_init()
-                    continue
+            dataset = build_dataset(stage[loader]['dataset'], lazy_init=True, pipeline=[])
+            if not isinstance(dataset, ImageLabelDataset):
+                dataset.full_init()
+                continue
         except (OSError, ValueError, KeyError, TypeError, AssertionError) as error:
             report.error('data set', f'{name}.dataset', error)
             continue

@@ -12,6 +12,7 @@ from mmseg.registry import MODELS
 
 from ..checkpoints import load_state_dict, read_encoder
 from ..models.heads.coco_rows import ORIGINAL_FOREGROUND
+from ..utils.configs import walk_configs
 from .problems import Report
 
 #: Parameter -> (dimension of the classes, whether the background is one of them). A class token of
@@ -92,7 +93,7 @@ def check_checkpoints(cfg: Config, where: str, num_classes: int, report: Report)
 
 def _check_encoders(model: object, where: str, report: Report) -> None:
     """Reports encoders that cannot start from what their ``init_cfg`` names."""
-    for part, place, init in _mappings(model, where):
+    for part, place, init in walk_configs(model, where):
         if init.get('type') != 'WeakTrPretrained' or not isinstance(part, Mapping):
             continue
         checkpoint: Any = init.get('checkpoint')
@@ -145,7 +146,7 @@ def _checkpoints(cfg: Config, where: str) -> Iterator[tuple[str, str]]:
     """
     if cfg.get('load_from'):
         yield f'{where}load_from', cfg.load_from
-    for _, place, init in _mappings(cfg.get('model'), f'{where}model'):
+    for _, place, init in walk_configs(cfg.get('model'), f'{where}model'):
         if init.get('type') != 'Pretrained' or not init.get('checkpoint'):
             continue
         if not (_starts_from_cam_vit(cfg) and place == 'model.backbone.init_cfg'):
@@ -154,16 +155,3 @@ def _checkpoints(cfg: Config, where: str) -> Iterator[tuple[str, str]]:
 
 def _starts_from_cam_vit(cfg: Config) -> bool:
     return bool((cfg.get('pipeline') or {}).get('retrain_from_cam_vit'))
-
-
-def _mappings(
-    node: object, where: str, holder: object = None
-) -> Iterator[tuple[object, str, Mapping]]:
-    """All mappings below a node of a config: what holds it, its place, itself."""
-    if isinstance(node, Mapping):
-        yield holder, where, node
-        for key, child in node.items():
-            yield from _mappings(child, f'{where}.{key}', node)
-    elif isinstance(node, (list, tuple)):
-        for index, child in enumerate(node):
-            yield from _mappings(child, f'{where}.{index}', node)

@@ -16,6 +16,7 @@ from PIL import Image, ImageDraw, ImageFilter
 from tqdm import tqdm
 
 from ..utils.errors import WeakTrMissingFileError
+from ..utils.files import write_json, write_text
 from ..utils.masks import write_mask
 from ..utils.progress import progress_bar
 from .faults import Fault, whole_fault
@@ -135,7 +136,7 @@ def write_demo(root: str | Path, size: DemoSize | None = None) -> bool:
             for number, split in enumerate(('train', 'val')):
                 rng = np.random.default_rng((size.seed, number))
                 _write_split(building, split, getattr(size, split), size.side, rng, progress)
-        (building / STAMP).write_text(json.dumps(stamp, indent=2) + '\n', encoding='utf-8')
+        write_json(building / STAMP, stamp)
         return _move_into_place(building, root, stamp)
     finally:
         shutil.rmtree(building, ignore_errors=True)
@@ -169,9 +170,7 @@ def _write_split(
         scene = compose_scene(photos, side, rng)
         _write_scene(root, name, scene)
         progress.update()
-    listing = root / 'ImageSets' / 'Segmentation' / f'{split}.txt'
-    listing.parent.mkdir(parents=True, exist_ok=True)
-    listing.write_text('\n'.join(names) + '\n', encoding='utf-8')
+    write_text(root / f'ImageSets/Segmentation/{split}.txt', '\n'.join(names) + '\n')
 
 
 def _load_photos(left: bool) -> dict[Photo, Image.Image]:
@@ -259,7 +258,5 @@ def _write_scene(root: Path, name: str, scene: Scene) -> None:
 
     labels = np.unique(scene.mask[scene.mask > 0])
     objects = ''.join(f'<object><name>{CLASSES[label]}</name></object>' for label in labels)
-    xml_path = root / 'Annotations' / f'{name}.xml'
-    xml_path.parent.mkdir(parents=True, exist_ok=True)
     annotation = f'<annotation><filename>{image_path.name}</filename>{objects}</annotation>'
-    xml_path.write_text(annotation, encoding='utf-8')
+    write_text(root / f'Annotations/{name}.xml', annotation)

@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 import posixpath
 from collections import Counter
-from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Collection, Iterable, Iterator, Sequence
 from functools import cache, cached_property
 from pathlib import Path
 
@@ -31,7 +31,7 @@ def image_suffixes() -> frozenset[str]:
     )
 
 
-class FolderIndex(Mapping[str, str]):
+class FolderIndex(dict[str, str]):
     """The files of a folder: sample id -> path below the folder.
 
     A sample id is the path below the folder without suffix, in the form of :func:`clean_path`; it
@@ -49,10 +49,10 @@ class FolderIndex(Mapping[str, str]):
     """
 
     def __init__(self, folder: str, suffix: str | None, files: Sequence[str]) -> None:
+        super().__init__()
         self.folder, self.suffix = folder, suffix
         self.others: list[str] = []
         self.faults: list[Fault] = []
-        self._files: dict[str, str] = {}
         self._ids: dict[str, str] = {}  # name with suffix -> id
         accepted = image_suffixes() if suffix is None else (suffix.lower(),)
         for path in sorted(files):
@@ -64,7 +64,7 @@ class FolderIndex(Mapping[str, str]):
 
     def _add(self, path: str, sample_id: str) -> None:
         problem = ''
-        other = self._files.setdefault(sample_id, path)
+        other = self.setdefault(sample_id, path)
         if leaves_folder(sample_id):
             problem = f"the file name '{path}' leads out of the folder; rename it"
         elif other != path:
@@ -82,18 +82,6 @@ class FolderIndex(Mapping[str, str]):
         else:
             self._ids[clean_path(path)] = sample_id
 
-    def __getitem__(self, sample_id: str) -> str:
-        return self._files[sample_id]
-
-    def __iter__(self) -> Iterator[str]:
-        return iter(self._files)
-
-    def __len__(self) -> int:
-        return len(self._files)
-
-    def __contains__(self, sample_id: object) -> bool:
-        return sample_id in self._files
-
     def find(self, name: str) -> str | None:
         """Returns the id of the sample that a list names with or without suffix, or None.
 
@@ -102,12 +90,12 @@ class FolderIndex(Mapping[str, str]):
         if (found := self._ids.get(name)) is not None:  # most names are clean already
             return found
         name = clean_path(name)
-        return self._ids.get(name, name if name in self._files else None)
+        return self._ids.get(name, name if name in self else None)
 
     def rival(self, name: str) -> str | None:
         """Returns the other file that a name could mean, without suffix, or None."""
         name = name if name in self._ids else clean_path(name)
-        other = self._files.get(name)
+        other = self.get(name)
         return other if other is not None and self._ids.get(name, name) != name else None
 
     def resolve(self, names: Iterable[str], listed_in: str) -> tuple[list[str], list[Fault]]:
@@ -180,7 +168,7 @@ class FolderIndex(Mapping[str, str]):
     def _similar(self) -> dict[str, str]:
         """Loose name, with and without folder and suffix -> file, those that are read first."""
         similar: dict[str, str] = {}
-        for path in (*self._files.values(), *self.others):
+        for path in (*self.values(), *self.others):
             name = clean_path(path)
             for key in (name, posixpath.basename(name)):
                 similar.setdefault(loose(key), path)

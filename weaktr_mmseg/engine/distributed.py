@@ -4,9 +4,12 @@ from __future__ import annotations
 
 import os
 import subprocess
+from typing import Any
 
 import torch
 from mmengine.dist import is_distributed
+from mmengine.model import is_model_wrapper
+from torch import nn
 
 from ..utils.errors import WeakTrInputError
 
@@ -36,6 +39,11 @@ def runs_on_cpu_processes(launcher: str) -> bool:
 def cpu_model_wrapper() -> dict:
     """Config of mmengine's data-parallel wrapper for models on the CPU, which have no device id."""
     return dict(type='MMDistributedDataParallel', device_ids=None, broadcast_buffers=False)
+
+
+def bare_model(runner: Any) -> nn.Module:
+    """The network of a runner without what shares it between processes."""
+    return runner.model.module if is_model_wrapper(runner.model) else runner.model
 
 
 def slurm_environment() -> dict[str, str]:

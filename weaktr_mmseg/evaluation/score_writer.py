@@ -5,6 +5,7 @@ from __future__ import annotations
 import heapq
 import zlib
 from collections.abc import Sequence
+from operator import itemgetter
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -79,13 +80,10 @@ class WeakTrScoreWriter(BaseMetric):
     def _keep_extremes(self, image: _Image, prediction: np.ndarray) -> None:
         if np.isnan(image.miou):  # every pixel of the truth is unknown
             return
-        rank = (image.miou, image.img_path)
-        self._best = heapq.nlargest(
-            self.examples, [*self._best, (rank, prediction)], key=lambda item: item[0]
-        )
-        self._worst = heapq.nsmallest(
-            self.examples, [*self._worst, (rank, prediction)], key=lambda item: item[0]
-        )
+        seen = ((image.miou, image.img_path), prediction)
+        rank = itemgetter(0)
+        self._best = heapq.nlargest(self.examples, [*self._best, seen], rank)
+        self._worst = heapq.nsmallest(self.examples, [*self._worst, seen], rank)
 
     def evaluate(self, size: int) -> dict[str, float]:
         """Writes this process's extremes, then, on the main process, the file."""

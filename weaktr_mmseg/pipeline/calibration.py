@@ -15,10 +15,11 @@ from mmengine.hooks import Hook
 from mmengine.runner import Runner
 from mmseg.registry import LOOPS
 
+from ..datasets.building import list_dataset
 from ..engine.frozen_encoder_loop import FrozenEncoderLoop
+from ..utils.configs import is_kind
 from ..utils.memory import memory_now, memory_peak, reset_peak
 from .image_costs import ImageCost, fit_cost, read_sizes
-from .update_schedule import list_dataset
 
 EPOCHS = 3  # of which the first warms up
 TRAINED = 2  # images
@@ -107,8 +108,7 @@ class Stopwatch(Hook):
 
 def is_frozen(stage: Config) -> bool:
     """Whether a training keeps its encoder and trains on what that computes once."""
-    kind = LOOPS.get(stage.train_cfg.type)
-    return isinstance(kind, type) and issubclass(kind, FrozenEncoderLoop)
+    return is_kind(LOOPS, stage.train_cfg.type, FrozenEncoderLoop)
 
 
 def time_training(stage: Config, folder: Path, clock: Clock) -> Timing:

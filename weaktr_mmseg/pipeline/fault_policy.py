@@ -2,15 +2,12 @@
 
 from __future__ import annotations
 
-import inspect
-from collections.abc import MutableMapping
-
 from mmengine.config import Config
 from mmseg.registry import DATASETS
 
 from ..datasets.image_label_dataset import ImageLabelDataset
+from ..utils.configs import LOADERS, is_kind
 
-LOADERS = ('train_dataloader', 'val_dataloader', 'test_dataloader')
 KEY = 'on_fault'
 
 
@@ -26,11 +23,6 @@ def apply_fault_policy(cfg: Config) -> None:
         return
     for stage in (cfg, cfg.cam_stage):
         for loader in LOADERS:
-            dataset = (stage.get(loader) or {}).get('dataset')
-            if isinstance(dataset, MutableMapping) and _is_ours(dataset['type']):
+            dataset = (stage.get(loader) or {}).get('dataset') or {}
+            if is_kind(DATASETS, dataset.get('type'), ImageLabelDataset):
                 dataset[KEY] = policy
-
-
-def _is_ours(kind: object) -> bool:
-    found = DATASETS.get(kind) if isinstance(kind, str) else kind
-    return inspect.isclass(found) and issubclass(found, ImageLabelDataset)

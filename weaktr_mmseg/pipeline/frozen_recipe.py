@@ -6,6 +6,7 @@ import copy
 
 from mmengine.config import Config
 
+from ..utils.configs import LOADERS
 from ..utils.errors import WeakTrInputError
 from ..utils.shipped_files import shipped_folder
 from .options import FROZEN
@@ -77,7 +78,7 @@ def _replace(stage: Config, bases: tuple[str, str, str], num_classes: int) -> No
     for key in SCHEDULE_KEYS:
         stage[key] = schedule[key]
     stage.pop('auto_scale_lr', None)
-    for loader in ('train_dataloader', 'val_dataloader', 'test_dataloader'):
+    for loader in LOADERS:
         stage[loader].update({key: data[loader][key] for key in LOADER_KEYS if key in data[loader]})
         stage[loader].dataset.pipeline = data[loader].dataset.pipeline
     stage.setdefault('default_hooks', {})['checkpoint'] = {

@@ -10,6 +10,7 @@ import numpy as np
 from mmengine.config import Config
 from mmengine.dist import barrier
 
+from ..datasets.building import list_dataset
 from ..engine.main_process import on_main_process
 from ..engine.quiet_runner import QuietRunner
 from ..utils.confusion import confusion_matrix, mean_iou
@@ -18,7 +19,6 @@ from ..utils.masks import read_mask, write_mask
 from ..utils.progress import progress_bar
 from . import stage_configs as stages
 from .stage import Run
-from .update_schedule import list_dataset
 
 
 def write_final_masks(run: Run, resumes: bool) -> dict[str, Any]:

@@ -20,11 +20,13 @@ from mmengine.registry import DefaultScope
 from mmengine.runner import Runner
 from mmengine.visualization import Visualizer
 from mmseg.evaluation import IoUMetric
-from mmseg.registry import DATASETS, OPTIMIZERS
+from mmseg.registry import OPTIMIZERS
 from torch import nn
 from torch.utils.data import Dataset
 
+from ..datasets.building import build_dataset, list_dataset
 from ..evaluation import WeakTrCAMMetric, WeakTrScoreWriter
+from ..utils.configs import LOADERS
 from ..utils.errors import WeakTrError, WeakTrInputError
 from .refusals import refuse_unsupported
 from .stage import Run, Stage
@@ -32,7 +34,6 @@ from .warm_start import check_warm_start
 
 NAME = 'preflight'
 BATCHES = 10
-LOADERS = ('train_dataloader', 'val_dataloader', 'test_dataloader')
 CAM_SCORES = ('image_map', 'fused_miou', 'fused_miou_oracle', 'coarse_miou', 'coarse_miou_oracle')
 
 
@@ -87,9 +88,8 @@ def check_pipeline(cfg: Config, stages: Sequence[Stage]) -> None:
             check_warm_start(cfg)
     split = cfg.pseudo_labels.get('score_split')
     if split is not None:
-        dataset = {**cfg.cam_stage.test_dataloader.dataset, 'ann_file': split, 'pipeline': []}
         with config_faults('pseudo_labels.score_split'):
-            DATASETS.build(dataset)
+            list_dataset({**cfg.cam_stage.test_dataloader.dataset, 'ann_file': split})
 
 
 @contextmanager
@@ -126,8 +126,7 @@ class _StandIn(Dataset):
 
 def _with_stand_in(loader: ConfigDict) -> ConfigDict:
     """A loader whose data set is built without listing its samples, then replaced."""
-    with DefaultScope.overwrite_default_scope('mmseg'):
-        dataset = DATASETS.build(dict(loader['dataset'], lazy_init=True))
+    dataset = build_dataset(loader['dataset'], lazy_init=True)
     batch = loader.get('batch_size', 1)
     size = BATCHES * batch if isinstance(batch, int) else BATCHES
     return ConfigDict({**loader, 'dataset': _StandIn(dataset, size)})

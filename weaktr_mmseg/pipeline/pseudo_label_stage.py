@@ -192,7 +192,7 @@ def _write_masks(
     """Writes this process's share of the masks; returns mIoU, if known, and trusted of all."""
     rank, world_size = get_dist_info()
     samples = [
-        _mask_sample(dataset.get_data_info(index), folder, options.get('trusted_masks'))
+        mask_sample(dataset.get_data_info(index), folder, options.get('trusted_masks'))
         for index in range(rank, len(dataset), world_size)
     ]
     trusted = _count_trusted(samples, options.get('trusted_masks'))
@@ -228,7 +228,8 @@ def _count_trusted(samples: list[MaskSample], folder: str | None) -> int:
     return int(used)
 
 
-def _mask_sample(info: dict, folder: Path, trusted: str | None) -> MaskSample:
+def mask_sample(info: dict, folder: Path, trusted: str | None = None) -> MaskSample:
+    """The files of one image, from its data info."""
     mask = None if trusted is None else Path(trusted) / f'{info["sample_id"]}.png'
     return MaskSample(
         image=info['img_path'],

@@ -9,13 +9,13 @@ from typing import Any
 
 from mmengine.config import Config
 
+from ..datasets.building import list_dataset
 from .calibration import is_frozen
 from .frozen_recipe import fine_tune_segmentor
 from .mask_stage import datasets_with_labels
 from .options import FROZEN, FROZEN_CAM
 from .run_estimate import Estimate, estimate_run
 from .stage_configs import relabels, resolve_pipeline
-from .update_schedule import list_dataset
 
 AS_CONFIGURED, PLUS, QUICK = 'as configured', 'plus recipe', 'quick mode'
 PLUS_LEAF = 'weaktr_custom_plus'

@@ -11,6 +11,7 @@ from mmengine.hooks import CheckpointHook
 from mmengine.runner import IterBasedTrainLoop
 from mmseg.registry import DATA_SAMPLERS, HOOKS, LOOPS
 
+from ..utils.configs import is_kind
 from ..utils.errors import WeakTrInputError
 
 
@@ -25,9 +26,8 @@ def refuse_unsupported(cfg: Config, place: str = '') -> None:
         WeakTrInputError: Names the key and what to write.
     """
     loop = cfg.get('train_cfg') or {}
-    kind = LOOPS.get(loop['type']) if isinstance(loop.get('type'), str) else loop.get('type')
     by_iterations = 'type' not in loop and not loop.get('by_epoch', True)
-    if by_iterations or _is(kind, IterBasedTrainLoop):
+    if by_iterations or is_kind(LOOPS, loop.get('type'), IterBasedTrainLoop):
         raise WeakTrInputError(
             f'{place}train_cfg.type: a stage of a pipeline trains by epochs, got '
             f'{loop.get("type", "by_epoch=False")}; write {place}train_cfg=dict(_delete_=True, '
@@ -39,7 +39,7 @@ def refuse_unsupported(cfg: Config, place: str = '') -> None:
             'where no epoch is to be validated, write one beyond max_epochs'
         )
     sampler = ((cfg.get('train_dataloader') or {}).get('sampler') or {}).get('type')
-    if _is(DATA_SAMPLERS.get(sampler) if isinstance(sampler, str) else sampler, InfiniteSampler):
+    if is_kind(DATA_SAMPLERS, sampler, InfiniteSampler):
         raise WeakTrInputError(
             f'{place}train_dataloader.sampler.type: {sampler} has no end, and a stage trains '
             f'by epochs; write {place}train_dataloader.sampler.type=DefaultSampler'
@@ -55,8 +55,8 @@ def refuse_unsupported(cfg: Config, place: str = '') -> None:
 def _check_checkpoints(hook: Mapping | None, place: str) -> None:
     key = f'{place}default_hooks.checkpoint'
     kind = (hook or {}).get('type', CheckpointHook)
-    kind = HOOKS.get(kind) if isinstance(kind, str) else kind
-    if hook is None or (kind is not None and not _is(kind, CheckpointHook)):
+    unknown = isinstance(kind, str) and HOOKS.get(kind) is None  # refused where hooks are built
+    if hook is None or not (unknown or is_kind(HOOKS, kind, CheckpointHook)):
         raise WeakTrInputError(
             f'{key}: the next stage needs a checkpoint; write '
             f"{key}=dict(type='WeakTrCheckpointHook')"
@@ -79,7 +79,3 @@ def _check_checkpoints(hook: Mapping | None, place: str) -> None:
             f'{key}.save_best: one score decides for the checkpoint that the next stage takes, got '
             f'{list(hook["save_best"])}'
         )
-
-
-def _is(kind: object, base: type) -> bool:
-    return isinstance(kind, type) and issubclass(kind, base)

@@ -16,7 +16,8 @@ from pathlib import Path
 import numpy as np
 from mmengine.config import Config
 
-from ..pseudo_labels.generate import CAM_FOLDER, MASK_FOLDER, MaskSample, write_masks
+from ..datasets.building import list_dataset
+from ..pseudo_labels.generate import CAM_FOLDER, MASK_FOLDER, write_masks
 from ..pseudo_labels.label_rule import LabelRule, rule_options
 from ..utils.images import read_rgb
 from ..utils.masks import write_mask
@@ -32,9 +33,10 @@ from .calibration import (
 from .image_costs import ImageCost, fit_cost, read_sizes
 from .mask_stage import datasets_with_labels
 from .preflight import without_traces
+from .pseudo_label_stage import mask_sample
 from .stage import chosen_stages
 from .unscored import tests_nothing
-from .update_schedule import fit_schedules, list_dataset
+from .update_schedule import fit_schedules
 
 LABELS = 'prediction_labels'  # folder of maps and masks
 
@@ -150,7 +152,7 @@ class _Calibration:
         built = list_dataset(self.data[0])
         rule, times = LabelRule(0.5, **rule_options(options)), []
         for index in sizes.indices:
-            sample = _mask_sample(built.get_data_info(index), self.folder / LABELS)
+            sample = mask_sample(built.get_data_info(index), self.folder / LABELS)
             begin = self.clock()
             write_masks([sample], rule, built.metainfo['palette'], read_rgb)
             times.append(self.clock() - begin)
@@ -183,12 +185,3 @@ def _validations(stage: Config, cost: ImageCost) -> float:
     first, last, every = loop.get('val_begin', 1), loop.max_epochs, loop.get('val_interval', 1)
     validated = [e for e in range(first, last + 1) if e % every == 0 or e == last]
     return len(validated) * _all(loader, cost) if validated else 0.0
-
-
-def _mask_sample(info: dict, folder: Path) -> MaskSample:
-    name = info['sample_id']
-    return MaskSample(
-        info['img_path'],
-        cams=str(folder / CAM_FOLDER / f'{name}.npz'),
-        mask=str(folder / MASK_FOLDER / f'{name}.png'),
-    )

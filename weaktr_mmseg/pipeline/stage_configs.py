@@ -15,6 +15,7 @@ from ..utils.errors import WeakTrInputError
 from .fault_policy import apply_fault_policy
 from .frozen_recipe import freeze_encoders, freeze_segmentor
 from .options import PIPELINE_KEYS, check_label_options, check_stage_keys, pipeline_options
+from .unscored import VALIDATION_KEYS
 
 CAM_DIR = 'cam'
 PSEUDO_LABEL_DIR = 'pseudo_labels'
@@ -23,6 +24,7 @@ RETRAIN_DIR = 'retrain'
 MASK_DIR = 'masks'
 GIVEN_LABELS = 'given_labels'  # prefix of scores
 MASK_LOADERS = ('LoadAnnotations', 'LoadOptionalMask')
+TRAINING_KEYS = ('train_dataloader', 'train_cfg', 'optim_wrapper', 'param_scheduler')
 _VISUALIZERS = itertools.count()  # of this process
 # Set once for the pipeline, valid in every stage.
 SHARED_KEYS = (
@@ -86,9 +88,7 @@ def cam_training_config(cfg: Config) -> Config:
     for key in SHARED_KEYS:
         if key in cfg:
             stage[key] = copy.deepcopy(cfg[key])
-    stage.work_dir = str(Path(cfg.work_dir) / CAM_DIR)
-    stage.experiment_name = CAM_DIR
-    _name_visualizer(stage)
+    _place(stage, Path(cfg.work_dir) / CAM_DIR, CAM_DIR)
     return stage
 
 
@@ -105,16 +105,12 @@ def cam_inference_config(
         split: Name for that file.
     """
     stage = cam_training_config(cfg)
-    remove_training(stage)
-    stage.load_from = checkpoint
-    stage.resume = False
+    _test_alone(stage, checkpoint)
+    _place(stage, folder, PSEUDO_LABEL_DIR)
     stage.test_evaluator = evaluator
-    stage.work_dir = str(folder)
-    stage.experiment_name = PSEUDO_LABEL_DIR
     weights = str(Path(folder) / f'head_weights_{split}.json')
     recorder = dict(type='WeakTrHeadWeightHook', file=weights)
     stage.custom_hooks = [*stage.get('custom_hooks', []), recorder]
-    _name_visualizer(stage)
     return stage
 
 
@@ -146,13 +142,9 @@ def retraining_config(cfg: Config, initial_vit: str | None = None) -> Config:
         cfg: The pipeline.
         initial_vit: Checkpoint whose ``backbone.`` the encoder starts from.
     """
-    stage = Config(copy.deepcopy(cfg.to_dict()))
-    for key in PIPELINE_KEYS:
-        stage.pop(key, None)
-    stage.work_dir = str(Path(cfg.work_dir) / RETRAIN_DIR)
-    stage.experiment_name = RETRAIN_DIR
-    _name_visualizer(stage)
-    _learn_from(stage, Path(cfg.work_dir) / (RELABEL_DIR if relabels(cfg) else PSEUDO_LABEL_DIR))
+    stage = _segmentor_training(
+        cfg, RETRAIN_DIR, labels=RELABEL_DIR if relabels(cfg) else PSEUDO_LABEL_DIR
+    )
     if initial_vit is not None:
         stage.model.backbone.init_cfg = dict(type='WeakTrPretrained', checkpoint=initial_vit)
     return stage
@@ -169,18 +161,24 @@ def relabelling_pipeline(cfg: Config) -> Config:
     first = copy.deepcopy(cfg)
     freeze_segmentor(first)
     first.pop('custom_hooks', None)
-    for key in ('val_dataloader', 'val_cfg', 'val_evaluator'):
+    for key in VALIDATION_KEYS:
         first.pop(key, None)  # no choice depends on it
     return first
 
 
 def relabelling_config(cfg: Config) -> Config:
     """Config that trains the first segmentor of :func:`relabelling_pipeline` on pseudo labels."""
-    stage = retraining_config(cfg)
-    stage.work_dir = str(Path(cfg.work_dir) / RELABEL_DIR)
-    stage.experiment_name = RELABEL_DIR
-    _name_visualizer(stage)
-    _learn_from(stage, Path(cfg.work_dir) / PSEUDO_LABEL_DIR)
+    return _segmentor_training(cfg, RELABEL_DIR, labels=PSEUDO_LABEL_DIR)
+
+
+def _segmentor_training(cfg: Config, folder: str, labels: str) -> Config:
+    """Config that trains a segmentor on the label maps of an earlier stage."""
+    stage = Config(copy.deepcopy(cfg.to_dict()))
+    for key in PIPELINE_KEYS:
+        stage.pop(key, None)
+    _place(stage, Path(cfg.work_dir) / folder, folder)
+    for transform in find_configs(stage.train_dataloader, 'LoadPseudoLabel'):
+        transform['folder'] = str(Path(cfg.work_dir) / labels)
     return stage
 
 
@@ -232,18 +230,10 @@ def final_masks_config(
 def _segmentor_config(cfg: Config, checkpoint: str, use_image_labels: bool | str) -> Config:
     """Config of a test run of the segmentor."""
     stage = retraining_config(cfg)
-    remove_training(stage)
-    stage.load_from = checkpoint
-    stage.resume = False
+    _test_alone(stage, checkpoint)
     test_cfg = stage.model.get('test_cfg') or {}
     stage.model.test_cfg = {**test_cfg, 'use_image_labels': use_image_labels}
     return stage
-
-
-def _learn_from(stage: Config, folder: Path) -> None:
-    """Makes a training read the label maps of a folder."""
-    for transform in find_configs(stage.train_dataloader, 'LoadPseudoLabel'):
-        transform['folder'] = str(folder)
 
 
 def without_masks(pipeline: list[dict]) -> list[dict]:
@@ -251,21 +241,20 @@ def without_masks(pipeline: list[dict]) -> list[dict]:
     return [step for step in pipeline if step['type'] not in MASK_LOADERS]
 
 
-def _name_visualizer(stage: Config) -> None:
-    """Gives a stage its own visualizer; one name would give all stages and runs the first one."""
+def _place(stage: Config, folder: str | Path, name: str) -> None:
+    """Gives a stage a folder, a name and its own visualizer, which mmengine shares by name."""
+    stage.work_dir, stage.experiment_name = str(folder), name
     if 'visualizer' in stage:
         stage.visualizer.name = f'{stage.work_dir}_{next(_VISUALIZERS)}'
 
 
+def _test_alone(cfg: Config, checkpoint: str) -> None:
+    """Makes a training a test of the network that it has trained."""
+    remove_training(cfg)
+    cfg.load_from, cfg.resume = checkpoint, False
+
+
 def remove_training(cfg: Config) -> None:
     """Leaves what a test needs; the config is changed in place."""
-    for key in (
-        'train_dataloader',
-        'train_cfg',
-        'optim_wrapper',
-        'param_scheduler',
-        'val_dataloader',
-        'val_cfg',
-        'val_evaluator',
-    ):
+    for key in (*TRAINING_KEYS, *VALIDATION_KEYS):
         cfg.pop(key, None)

@@ -9,13 +9,13 @@ from typing import Any
 
 from mmengine.config import Config
 
+from ..datasets.building import list_dataset
 from ..datasets.listing_cache import collection_paused
 from ..utils.files import file_digest
 from . import stage_configs as stages
 from .mask_stage import datasets_with_labels
 from .run_state import UPSTREAM
 from .stage import Run
-from .update_schedule import list_dataset
 
 # Keys of a stage that affect the result of its training, and of its test.
 COMMON_KEYS = ('model', 'data_preprocessor', 'compile')

@@ -156,7 +156,7 @@ def _labelling_configs(run: Run) -> Iterator[tuple[str, Config]]:
         yield CAM, score_split
 
 
-register_stage(
+for _stage in (
     Stage(
         'cam',
         'CAM training',
@@ -165,9 +165,7 @@ register_stage(
         run=train_cams,
         intact=_has_checkpoint,
         configs=lambda run: [(CAM, stage_configs.cam_training_config(run.cfg))],
-    )
-)
-register_stage(
+    ),
     Stage(
         'pseudo_labels',
         'Pseudo labels',
@@ -177,9 +175,7 @@ register_stage(
         intact=_has_masks(f'{stage_configs.PSEUDO_LABEL_DIR}/{MASK_FOLDER}'),
         configs=_labelling_configs,
         needs=('cam',),
-    )
-)
-register_stage(
+    ),
     Stage(
         'relabel',
         'Relabelling',
@@ -189,9 +185,7 @@ register_stage(
         intact=_has_masks(f'{stage_configs.RELABEL_DIR}/{MASK_FOLDER}'),
         configs=_relabelling_configs,
         needs=('cam', 'pseudo_labels'),
-    )
-)
-register_stage(
+    ),
     Stage(
         'retrain',
         'Retraining',
@@ -201,9 +195,7 @@ register_stage(
         intact=_has_checkpoint,
         configs=lambda run: [('', stage_configs.retraining_config(run.cfg))],
         needs=('cam', 'pseudo_labels'),
-    )
-)
-register_stage(
+    ),
     Stage(
         'evaluation',
         'Evaluation',
@@ -212,9 +204,7 @@ register_stage(
         run=evaluate,
         configs=lambda run: [('', stage_configs.retrained_test_config(run.cfg, ''))],
         needs=('retrain',),
-    )
-)
-register_stage(
+    ),
     Stage(
         'masks',
         'Masks',
@@ -224,5 +214,6 @@ register_stage(
         intact=_has_masks(stage_configs.MASK_DIR),
         configs=_mask_configs,
         needs=('pseudo_labels', 'retrain'),
-    )
-)
+    ),
+):
+    register_stage(_stage)

@@ -7,11 +7,11 @@ from pathlib import Path
 
 from mmengine.config import Config, ConfigDict
 
+from ..datasets.building import list_dataset
 from ..pseudo_labels.threshold_choice import OTSU
 from ..utils.errors import WeakTrInputError, input_errors
 from .stage_configs import resolve_pipeline, without_masks
 from .unscored import has_masks
-from .update_schedule import list_dataset
 
 DEFAULTS = dict(threshold=OTSU, refine=dict(type='DenseCRF', preset='voc_cam'))
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 from mmengine.config import Config
 from mmengine.logging import print_log
 
-from .update_schedule import list_dataset
+from ..datasets.building import list_dataset
 
 VALIDATION_KEYS = ('val_dataloader', 'val_cfg', 'val_evaluator')
 

@@ -9,10 +9,8 @@ from typing import Any
 from mmengine.config import Config
 from mmengine.dist import get_world_size
 from mmengine.logging import print_log
-from mmengine.registry import DefaultScope
-from mmseg.registry import DATASETS
-from torch.utils.data import Dataset
 
+from ..datasets.building import list_dataset
 from ..utils.errors import WeakTrInputError
 
 # Fewer epochs would leave the rates no time to fall; with more, nearly all time goes into workers
@@ -74,21 +72,6 @@ def epochs_for_updates(updates: int, images: int, batch: int, drop_last: bool = 
     """
     an_epoch = images // batch if drop_last else math.ceil(images / batch)
     return min(max(math.ceil(updates / max(an_epoch, 1)), MIN_EPOCHS), MAX_EPOCHS)
-
-
-def list_dataset(dataset: Mapping[str, Any]) -> Dataset:
-    """Builds a data set that lists its samples and loads none.
-
-    Raises:
-        WeakTrInputError: If the samples cannot be listed.
-    """
-    config = dict(dataset)
-    if 'pipeline' in config:
-        config.update(pipeline=[], lazy_init=True, serialize_data=False)
-    with DefaultScope.overwrite_default_scope('mmseg'):
-        built = DATASETS.build(config)
-    built.full_init()
-    return built
 
 
 def _count_epochs(stage: Mapping[str, Any], updates: int, place: str) -> int:

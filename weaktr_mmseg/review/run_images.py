@@ -8,9 +8,8 @@ from pathlib import Path
 from typing import Any, NamedTuple
 
 import numpy as np
-from mmengine.registry import DefaultScope
-from mmseg.registry import DATASETS
 
+from ..datasets.building import list_dataset
 from ..pseudo_labels.cam_files import CAMFile, read_cams
 from ..pseudo_labels.generate import CAM_FOLDER, MASK_FOLDER
 from ..utils.configs import complete_cam_stage, read_config
@@ -89,11 +88,8 @@ def read_labelled_run(work_dir: str | Path) -> LabelledRun:
     if 'cam_stage' not in cfg:
         raise WeakTrInputError(f'{configs[-1]}: expected the config of a pipeline (cam_stage)')
     stage = complete_cam_stage(cfg)
-    dataset_cfg = dict(stage['train_dataloader']['dataset'], lazy_init=True, pipeline=[])
     with input_errors(str(configs[-1])):
-        with DefaultScope.overwrite_default_scope('mmseg'):
-            dataset = DATASETS.build(dataset_cfg)
-        dataset.full_init()
+        dataset: Any = list_dataset(stage['train_dataloader']['dataset'])
     classes = list(dataset.metainfo['classes'])
     palette = dataset.metainfo.get('palette') or voc_palette(len(classes))
     run = LabelledRun(folder, classes, palette, _threshold(folder), _images(dataset))

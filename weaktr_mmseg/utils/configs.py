@@ -10,10 +10,13 @@ from pathlib import Path
 from typing import Any
 
 from mmengine.config import Config, ConfigDict, DictAction
+from mmengine.registry import Registry
 
 from .errors import WeakTrInputError
 from .shipped_files import find_config
 
+#: What a stage reads.
+LOADERS = ('train_dataloader', 'val_dataloader', 'test_dataloader')
 _DICTIONARY = re.compile(r'[\[(\s]*(\{|dict\()')
 
 
@@ -98,11 +101,29 @@ def complete_cam_stage(cfg: Config) -> ConfigDict:
 
 def find_configs(node: object, type_name: str) -> Iterator[dict]:
     """All dictionaries below ``node`` whose ``type`` is ``type_name``."""
+    return (found for _, _, found in walk_configs(node) if found.get('type') == type_name)
+
+
+def walk_configs(
+    node: object, place: str = '', holder: object = None
+) -> Iterator[tuple[object, str, dict]]:
+    """Yields all dictionaries of a config: what holds them, where they stand, themselves.
+
+    Args:
+        node: A config or a part of one.
+        place: Its key.
+        holder: What holds it.
+    """
     if isinstance(node, dict):
-        if node.get('type') == type_name:
-            yield node
-        for child in node.values():
-            yield from find_configs(child, type_name)
+        yield holder, place, node
+        for key, child in node.items():
+            yield from walk_configs(child, f'{place}.{key}', node)
     elif isinstance(node, (list, tuple)):
-        for child in node:
-            yield from find_configs(child, type_name)
+        for index, child in enumerate(node):
+            yield from walk_configs(child, f'{place}.{index}', node)
+
+
+def is_kind(registry: Registry, kind: object, base: type) -> bool:
+    """Whether the ``type`` of a config, a class or its name, is a class below another."""
+    found = registry.get(kind) if isinstance(kind, str) else kind
+    return isinstance(found, type) and issubclass(found, base)

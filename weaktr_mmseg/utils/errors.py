@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from contextlib import contextmanager
 
 
@@ -41,6 +41,13 @@ def check_choice(key: str, value: object, choices: Sequence[object]) -> None:
     if value not in choices:
         expected = ', '.join(map(repr, choices))
         raise WeakTrInputError(f'{key}: expected one of {expected}, got {value!r}')
+
+
+def listing(names: Iterable[str], shown: int = 5) -> str:
+    """Names the first of many, for a message, and counts the rest."""
+    names = list(names)
+    more = f' and {len(names) - shown} more' if len(names) > shown else ''
+    return ', '.join(names[:shown]) + more
 
 
 @contextmanager

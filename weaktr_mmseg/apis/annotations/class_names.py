@@ -6,12 +6,9 @@ import json
 from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 
-from mmengine.config import Config
-from mmengine.registry import DefaultScope
-from mmseg.registry import DATASETS
-
+from ...datasets.building import build_dataset
 from ...datasets.label_sources.class_discovery import BACKGROUND, CLASS_FILE
-from ...utils.configs import read_config
+from ...utils.configs import LOADERS, read_config
 from ...utils.errors import WeakTrInputError, input_errors
 from ...utils.masks import IGNORE_INDEX
 
@@ -88,18 +85,13 @@ def _from_file(file: Path) -> list[str] | None:
 
 def _of_config(file: Path) -> list[str] | None:
     cfg = read_config(file)
-    for key in ('test_dataloader', 'val_dataloader', 'train_dataloader'):
+    for key in reversed(LOADERS):
         loader = cfg.get(key)
         if isinstance(loader, Mapping) and 'dataset' in loader:
-            return _of_dataset(loader['dataset'], file)
+            with input_errors(str(file)):
+                built = build_dataset(loader['dataset'], lazy_init=True, pipeline=[])
+            return list(built.metainfo.get('classes') or ()) or None
     return None
-
-
-def _of_dataset(dataset: Config, file: Path) -> list[str] | None:
-    with input_errors(str(file)), DefaultScope.overwrite_default_scope('mmseg'):
-        built = DATASETS.build(dict(dataset, lazy_init=True, pipeline=[]))
-    names = built.metainfo.get('classes')
-    return list(names) if names else None
 
 
 def _checked(names: Sequence[str], where: str) -> list[str]:

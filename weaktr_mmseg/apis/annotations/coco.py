@@ -8,9 +8,9 @@ from typing import Any
 
 import numpy as np
 
-from .optional import import_coco_mask
 from .outlines import outline_rings
 from .regions import Region
+from .shapes import import_coco_mask
 from .source import AnnotatedImage
 from .writer import POLYGONS, AnnotationWriter, ExportOptions, write_compact_json
 

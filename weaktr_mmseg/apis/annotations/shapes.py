@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from types import ModuleType
 from typing import Any
 
 import numpy as np
@@ -11,9 +12,19 @@ from ...datasets.label_sources.class_discovery import BACKGROUND
 from ...datasets.label_sources.sources import ForegroundClasses
 from ...utils.errors import WeakTrInputError, input_errors
 from ...utils.masks import IGNORE_INDEX
-from .optional import import_coco_mask
+from ...utils.optional import import_optional
 
 IGNORE_NAME = 'ignore'
+
+
+def import_coco_mask() -> ModuleType:
+    """The run lengths and polygons of pycocotools, ``pycocotools.mask``.
+
+    Raises:
+        WeakTrInputError: If pycocotools is not installed.
+    """
+    message = "COCO files and polygons need pycocotools: pip install 'weaktr_mmseg[export]'"
+    return import_optional('pycocotools.mask', message)
 
 
 class LabelIds:

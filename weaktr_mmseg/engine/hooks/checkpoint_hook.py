@@ -8,11 +8,10 @@ from typing import Any
 
 from mmengine.dist import is_main_process
 from mmengine.hooks import CheckpointHook
-from mmengine.model import is_model_wrapper
 from mmseg.registry import HOOKS
-from torch import nn
 
 from ..checkpoint_files import ATOMIC, INTERRUPTED, POINTER
+from ..distributed import bare_model
 
 GRADIENTS = 'accumulated_gradients'
 
@@ -51,13 +50,13 @@ class WeakTrCheckpointHook(CheckpointHook):
     def before_save_checkpoint(self, runner: Any, checkpoint: dict) -> None:
         """Adds gradients that wait for others to be accumulated, as at an odd end of an epoch."""
         if not runner.optim_wrapper.should_update():
-            named = _model(runner).named_parameters()
+            named = bare_model(runner).named_parameters()
             checkpoint[GRADIENTS] = {n: p.grad.cpu() for n, p in named if p.grad is not None}
 
     def after_load_checkpoint(self, runner: Any, checkpoint: dict) -> None:
         """Restores these gradients."""
         gradients = checkpoint.pop(GRADIENTS, {})
-        for name, parameter in _model(runner).named_parameters():
+        for name, parameter in bare_model(runner).named_parameters():
             if name in gradients:
                 parameter.grad = gradients[name].to(parameter.device)
 
@@ -94,7 +93,3 @@ class WeakTrCheckpointHook(CheckpointHook):
 
     def _path(self, name: str) -> str:
         return self.file_backend.join_path(self.out_dir, name)
-
-
-def _model(runner: Any) -> nn.Module:
-    return runner.model.module if is_model_wrapper(runner.model) else runner.model

@@ -6,11 +6,12 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 
 from mmengine.hooks import Hook
-from mmengine.model import BaseTTAModel, is_model_wrapper
+from mmengine.model import BaseTTAModel
 from mmseg.registry import HOOKS
 
 from ...models.checkpoint_guard import refuse_other_stage
 from ...utils.errors import WeakTrInputError
+from ..distributed import bare_model
 
 
 @HOOKS.register_module()
@@ -31,7 +32,7 @@ class WeakTrClassListHook(Hook):
         """
         meta = checkpoint.get('meta')
         stored = _classes(meta.get('dataset_meta')) if isinstance(meta, Mapping) else None
-        model = runner.model.module if is_model_wrapper(runner.model) else runner.model
+        model = bare_model(runner)
         try:
             segmentor = model.module if isinstance(model, BaseTTAModel) else model
             refuse_other_stage(segmentor, checkpoint.get('state_dict') or ())

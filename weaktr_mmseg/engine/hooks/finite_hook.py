@@ -11,7 +11,7 @@ from mmengine.dist import get_rank, get_world_size
 from mmengine.hooks import Hook
 from mmseg.registry import HOOKS
 
-from ...utils.errors import WeakTrDivergenceError
+from ...utils.errors import WeakTrDivergenceError, listing
 from ..checkpoint_files import latest_checkpoint
 
 MAX_NAMES = 64
@@ -73,8 +73,7 @@ def _place(runner: Any, batch_idx: int) -> str:
 
 def _names(samples: Sequence[Any]) -> str:
     names = [str(sample.metainfo.get('img_path', 'unknown')) for sample in samples]
-    more = f' and {len(names) - MAX_NAMES} more' if len(names) > MAX_NAMES else ''
-    return ', '.join(names[:MAX_NAMES]) + more or 'unknown'
+    return listing(names, MAX_NAMES) or 'unknown'
 
 
 def _last_good(runner: Any) -> str:

@@ -9,6 +9,7 @@ from mmengine.model import BaseModule
 from torch import Tensor, nn
 
 from ...utils.errors import WeakTrInputError, WeakTrMissingFileError
+from ...utils.optional import import_optional
 
 
 class TimmEncoder(BaseModule):
@@ -131,12 +132,8 @@ def timm_facts(model_name: str) -> dict[str, Any]:
 
 
 def _create(model_name: str, **arguments: Any) -> nn.Module:
-    try:
-        import timm
-    except ImportError as error:
-        raise WeakTrInputError(
-            'the backbone needs timm, which is not installed: pip install "timm>=1.0.9"'
-        ) from error
+    message = 'the backbone needs timm, which is not installed: pip install "timm>=1.0.9"'
+    timm = import_optional('timm', message)
     try:
         return timm.create_model(model_name, **arguments)
     except (OSError, RuntimeError, TypeError) as error:

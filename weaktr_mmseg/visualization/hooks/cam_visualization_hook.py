@@ -10,12 +10,12 @@ import numpy as np
 import torch
 import torch.nn.functional as F
 from mmengine.hooks import Hook
-from mmengine.model import is_model_wrapper
 from mmengine.runner import Runner
 from mmseg.registry import HOOKS
 from mmseg.structures import SegDataSample
 from torch import Tensor, nn
 
+from ...engine.distributed import bare_model
 from ...pseudo_labels.labelling import label_map
 from ...utils.errors import WeakTrInputError
 
@@ -62,8 +62,8 @@ class WeakTrCAMVisualizationHook(Hook):
         self._rows, self._names = [], []
         self._weights = torch.zeros(())
         self._passes = 0
-        model = runner.model.module if is_model_wrapper(runner.model) else runner.model
-        self._listener = model.backbone.attention_fusion.register_forward_hook(self._add_weights)
+        fusion = bare_model(runner).backbone.attention_fusion
+        self._listener = fusion.register_forward_hook(self._add_weights)
 
     def _add_weights(self, module: nn.Module, inputs: Any, weights: Tensor) -> None:
         self._weights = self._weights + weights.detach().float().cpu().sum(dim=0)  # (H, L)

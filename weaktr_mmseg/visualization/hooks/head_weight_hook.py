@@ -7,11 +7,11 @@ from typing import Any
 import torch
 from mmengine.dist import all_reduce, is_main_process
 from mmengine.hooks import Hook
-from mmengine.model import is_model_wrapper
 from mmengine.runner import Runner
 from mmseg.registry import HOOKS
 from torch import Tensor, nn
 
+from ...engine.distributed import bare_model
 from ...evaluation.score_files import write_scores
 
 
@@ -32,8 +32,7 @@ class WeakTrHeadWeightHook(Hook):
 
     def before_test(self, runner: Runner) -> None:
         """Starts listening to the fusion of the model."""
-        model = runner.model.module if is_model_wrapper(runner.model) else runner.model
-        fusion = model.backbone.attention_fusion
+        fusion = bare_model(runner).backbone.attention_fusion
         self._moments = torch.zeros(2, fusion.num_heads, fusion.num_layers, dtype=torch.float64)
         self._passes = torch.zeros(1, dtype=torch.int64)
         self._listener = fusion.register_forward_hook(self._add)
