@@ -101,6 +101,14 @@ def test_config_of_the_cam_stage(tiny_cam, tiny_segmentor):
         cam_stage_config(Config.fromfile(tiny_segmentor.config))
 
 
+@pytest.mark.parametrize(('test_cfg', 'kind'), [(None, 'fine'), (dict(map='coarse'), 'coarse')])
+def test_cam_model_predicts_coarse_maps_besides_what_the_config_says(tiny_cam, test_cfg, kind):
+    cfg = Config.fromfile(tiny_cam.config)
+    cfg.model.test_cfg = test_cfg
+    model = build_cam_model(cfg, tiny_cam.checkpoint)
+    assert (model.map, model.predict_coarse) == (kind, True)
+
+
 def test_a_part_of_the_weights_is_not_tested(trained, tmp_path):
     """mmengine's runner would load what fits and leave the rest at random."""
     stage, run = trained

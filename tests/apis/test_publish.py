@@ -97,6 +97,23 @@ def test_card_without_scores(tiny_segmentor, tmp_path):
     assert 'license: unknown' in (out / 'README.md').read_text(encoding='utf-8')
 
 
+def test_scores_are_those_of_the_run_that_the_checkpoint_lies_in(tiny_segmentor, tmp_path):
+    """In the folder of the stage or in that of the pipeline, and not further up."""
+    checkpoint = tmp_path / 'home/run/retrain/best.pth'
+    checkpoint.parent.mkdir(parents=True)
+    checkpoint.write_bytes(tiny_segmentor.checkpoint.read_bytes())
+
+    def card(out):
+        publish_model(read_config(tiny_segmentor.config), checkpoint, tmp_path / out)
+        return (tmp_path / out / 'README.md').read_text(encoding='utf-8')
+
+    for number, folder in enumerate(('home', 'home/run', 'home/run/retrain')):
+        summary = json.dumps(dict(metrics=dict(val_miou=10.5 + number)))
+        (tmp_path / folder / 'summary.json').write_text(summary, encoding='utf-8')
+        expected = f'| `val_miou` | {10.5 + number} |' if number else 'None were measured.'
+        assert expected in card(f'out{number}')
+
+
 def test_inferencer(folder, photograph):
     classes = read_checkpoint(folder / 'model.safetensors').meta['dataset_meta']['classes']
     inferencer = WeakTrInferencer(str(folder), device='cpu', show_progress=False)

@@ -98,6 +98,15 @@ def test_short_side_is_a_size(model):
         PhotoSegmentor(model, short_side=0)
 
 
+@pytest.mark.parametrize('options', [{}, dict(refine=VOC), dict(short_side=24)])
+def test_many_classes_need_not_all_be_kept(model, options):
+    """More scores than the network keeps of an image by itself."""
+    frugal = copy.copy(model)
+    frugal.max_logits = 0
+    labels = PhotoSegmentor(model, **options)(photo(40, 48))
+    assert np.array_equal(PhotoSegmentor(frugal, **options)(photo(40, 48)), labels)
+
+
 def test_camera_image_is_worked_on_at_a_bounded_size(model, monkeypatch):
     monkeypatch.setattr(module, 'MAX_SIDE', 64)
     labels = PhotoSegmentor(model)(photo(300, 100))

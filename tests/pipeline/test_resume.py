@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 import json
+import time
 
 import pytest
 import torch
@@ -62,6 +63,12 @@ def test_fresh_run(tmp_path):
     assert run.worked == [('cam', False), ('retrain', False)]
     assert [result['made'] for result in run.results] == ['cam', 'retrain']
     assert set(run.results[0]) == {'made', 'seconds', 'inputs'}
+
+
+def test_stages_are_timed(tmp_path, monkeypatch):
+    moments = iter([100.0, 103.26, 200.0, 200.5])
+    monkeypatch.setattr(time, 'perf_counter', lambda: next(moments))
+    assert [result['seconds'] for result in Work(tmp_path).results] == [3.3, 0.5]
 
 
 def test_finished_stages_are_passed_over(tmp_path):

@@ -101,6 +101,12 @@ def test_classes_without_labels_are_those_above_the_score(inspector):
     assert len(seen.class_ids) == 0 and list(seen.attention_ids) == [scores.argmax()]
 
 
+def test_a_class_is_there_from_a_half_on_unless_told_otherwise(inspector, tiny_cam):
+    cfg = read_config(tiny_cam.config)
+    for given, expected in ((dict(score_threshold=0.7), 0.7), ({}, 0.5)):
+        assert CAMInspector(inspector.model, cfg, **given).model.score_threshold == expected
+
+
 def test_photograph_is_shrunk_to_a_size_that_the_network_knows(inspector):
     image = np.zeros((400, 600, 3), np.uint8)
     assert inspector.inspect(image, [0]).image.shape == (96, 144, 3)

@@ -8,6 +8,7 @@ fork. Annotations are not mutated: nothing evaluates them.
 from __future__ import annotations
 
 import argparse
+import ast
 import importlib
 import os
 import random
@@ -31,6 +32,7 @@ from cosmic_ray.plugins import get_operator, operator_names
 
 FRAMEWORKS = ('torchvision', 'mmpretrain', 'mmseg.apis', 'matplotlib.figure', 'hypothesis')
 PACKAGE = 'weaktr_mmseg'
+GENERAL_TESTS = ('tests/golden', 'tests/test_docstrings.py')
 TARGET = 90  # percent
 PATIENCE, LONGEST = 3, 30  # times the time of the unchanged code, and seconds besides
 OUTPUT = 'output_of_the_tests.txt'
@@ -148,12 +150,32 @@ def _test(mutant: Mutant, root: Path, tests: Sequence[str] | None) -> str:
 
 
 def tests_of(file: Path) -> list[str]:
-    """The tests of a file's name, wherever they are, then the others of the mirror folder."""
+    """The tests that know a file, the nearest first.
+
+    Those of its name, wherever they are, the others of the mirror folder, comparisons with the
+    authors' arrays, examples of docstrings, and those that import what the file defines.
+    """
     folder = Path('tests', *file.parent.parts[1:])
     while not folder.is_dir():
         folder = folder.parent
     own, others = Path('tests').rglob(f'test_{file.name}'), folder.rglob('test_*.py')
-    return list(dict.fromkeys(map(str, [*sorted(own), *sorted(others)])))
+    tests = (test for test in Path('tests').rglob('test_*.py') if test.parent.name != 'golden')
+    users = (test for test in tests if _imports_from(test, file))
+    return list(
+        dict.fromkeys(map(str, [*sorted(own), *sorted(others), *GENERAL_TESTS, *sorted(users)]))
+    )
+
+
+def _imports_from(test: Path, file: Path) -> bool:
+    module = '.'.join(file.with_suffix('').parts)
+    definitions = ast.parse(file.read_text(encoding='utf-8')).body
+    names = {node.name for node in definitions if hasattr(node, 'name')}
+    return any(
+        alias.name in names or module in (node.module, f'{node.module}.{alias.name}')
+        for node in ast.walk(ast.parse(test.read_text(encoding='utf-8')))
+        if isinstance(node, ast.ImportFrom) and (node.module or '').startswith(PACKAGE)
+        for alias in node.names
+    )
 
 
 @cache

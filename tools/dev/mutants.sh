@@ -5,7 +5,7 @@
 #   tools/dev/mutants.sh weaktr_mmseg/pipeline/resume.py           # every place of a file
 #
 # Paths are files and folders of the package; --seed chooses other places, --tests other tests than
-# those of the file's name and of the mirror folder. Works on a copy. Needs the extra `dev` and Linux or
+# those that mirror the file or import from it. Works on a copy. Needs the extra `dev` and Linux or
 # macOS. Exit code 1 if fewer than 90 % are noticed.
 set -euo pipefail
 cd "$(dirname "$0")/../.."

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import copy
+import math
 from collections.abc import Sequence
 from typing import Literal
 
@@ -63,6 +64,8 @@ class PhotoSegmentor:
         if short_side is not None:
             self.model.cfg = _without_resizing(model.cfg)
         self.short_side = check_short_side(short_side) or trained_short_side(model.cfg)
+        if self.refiner is not None or self.short_side is not None:
+            self.model.max_logits = math.inf  # they are needed, and MAX_SIDE bounds them
 
     @torch.inference_mode()
     def __call__(self, image: np.ndarray, present: Sequence[str] | None = None) -> np.ndarray:

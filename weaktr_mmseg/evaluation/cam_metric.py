@@ -93,7 +93,7 @@ class WeakTrCAMMetric(BaseMetric):
         if 'coarse_counts' in sample:
             cells, counts = _array(sample['coarse_counts'])
             sweep = self.sweeps.setdefault('coarse', self._new_sweep())
-            sweep.counts.reshape(-1)[cells] += counts
+            sweep.counts.flat[cells] += counts
 
     def evaluate(self, size: int) -> dict[str, float]:
         """Sums the histograms over processes and computes the scores.

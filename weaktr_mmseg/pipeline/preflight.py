@@ -33,7 +33,7 @@ from .stage import Run, Stage
 from .warm_start import check_warm_start
 
 NAME = 'preflight'
-BATCHES = 10
+SAMPLES = 1 << 20
 CAM_SCORES = ('image_map', 'fused_miou', 'fused_miou_oracle', 'coarse_miou', 'coarse_miou_oracle')
 
 
@@ -114,22 +114,19 @@ def config_faults(place: str) -> Iterator[None]:
 
 
 class _StandIn(Dataset):
-    """As many samples as a few batches, which are never read."""
+    """More samples than any batch has, which are never read."""
 
-    def __init__(self, dataset: Any, size: int) -> None:
+    def __init__(self, dataset: Any) -> None:
         self.metainfo = dataset.metainfo
-        self.size = size
 
     def __len__(self) -> int:
-        return self.size
+        return SAMPLES
 
 
 def _with_stand_in(loader: ConfigDict) -> ConfigDict:
     """A loader whose data set is built without listing its samples, then replaced."""
     dataset = build_dataset(loader['dataset'], lazy_init=True)
-    batch = loader.get('batch_size', 1)
-    size = BATCHES * batch if isinstance(batch, int) else BATCHES
-    return ConfigDict({**loader, 'dataset': _StandIn(dataset, size)})
+    return ConfigDict({**loader, 'dataset': _StandIn(dataset)})
 
 
 class _DryRunner(Runner):

@@ -5,7 +5,9 @@ from __future__ import annotations
 import json
 import runpy
 import sys
+from collections import Counter
 from pathlib import Path
+from xml.etree import ElementTree as ET
 
 import numpy as np
 import pytest
@@ -110,6 +112,20 @@ def test_yolo_lists_classes_as_yaml(photographs, tmp_path):
     assert content['names'] == dict(enumerate(CLASSES[1:]))
     assert content['path'] == str((tmp_path / 'out').resolve())
     assert (tmp_path / 'out/labels/empty.txt').read_text(encoding='utf-8') == ''
+
+
+@pytest.mark.parametrize('shapes', ['rle', 'polygons'])
+def test_cvat_numbers_photographs_and_groups_parts(photographs, tmp_path, shapes):
+    done = photographs.export(tmp_path / 'out', 'cvat', shapes=shapes, per_class=True)
+    images = ET.parse(done.path).getroot().findall('image')
+    assert [image.get('id') for image in images] == [str(i) for i in range(len(NAMES))]
+    groups = Counter(
+        (image.get('id'), node.get('group_id'))
+        for image in images
+        for node in image
+        if node.get('group_id')
+    )
+    assert bool(groups) == (shapes == 'polygons') and 1 not in groups.values()
 
 
 def test_label_studio_refers_to_photographs_by_the_prefix(photographs, tmp_path):

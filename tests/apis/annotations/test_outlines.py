@@ -1,5 +1,7 @@
 from __future__ import annotations
 
+import math
+
 import cv2
 import numpy as np
 import pytest
@@ -75,11 +77,14 @@ def test_simplifying_saves_corners_and_keeps_the_shape():
 
 def test_bridges_enclose_nothing():
     outer = np.array([(0, 0), (10, 0), (10, 10), (0, 10)], float)
-    holes = [np.array([(x, 4), (x, 6), (x + 2, 6), (x + 2, 4)], float) for x in (2, 6)]
+    holes = [np.array([(x + 2, 6), (x + 2, 4), (x, 4), (x, 6)], float) for x in (2, 6)]
     ring = join_rings([outer, *holes])
     assert abs(shoelace(ring)) == 100 - 4 - 4
     assert len(ring) == 4 + 2 * (4 + 2)
     assert {tuple(corner) for corner in ring} == {tuple(c) for r in (outer, *holes) for c in r}
+    bridges = 2 * (math.hypot(2, 4) + 2)  # there and back, from the outside and from hole to hole
+    around = np.linalg.norm(ring - np.roll(ring, 1, axis=0), axis=1).sum()
+    assert around == pytest.approx(40 + 8 + 8 + bridges)
 
 
 def test_a_triangle_is_simplified_to_its_corners():

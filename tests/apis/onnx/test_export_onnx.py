@@ -29,6 +29,7 @@ from weaktr_mmseg.apis.onnx import (  # noqa: E402
     export_onnx,
     export_segmentor,
 )
+from weaktr_mmseg.apis.onnx.export_segmentor import usual_shapes  # noqa: E402
 from weaktr_mmseg.apis.onnx.onnx_check import predict_whole  # noqa: E402
 
 ROOT = Path(__file__).parents[3]
@@ -218,6 +219,11 @@ def test_from_config_and_checkpoint(tmp_path):
     metadata = onnxruntime.InferenceSession(str(tmp_path / 'out/model.onnx')).get_modelmeta()
     assert json.loads(metadata.custom_metadata_map['classes']) == ['background', 'a', 'b']
     assert json.loads(metadata.custom_metadata_map['palette'])[2] == [9, 8, 7]
+
+
+def test_usual_shapes_are_near_the_trained_one_and_no_multiples_of_the_patch():
+    shapes = usual_shapes(build(model_config()))
+    assert shapes == [(1, SIDE, SIDE), (1, 25, 39), (2, 13, 21)]
 
 
 def test_checkpoint_of_another_model_is_refused(tmp_path):

@@ -85,6 +85,14 @@ def test_propagate_also_more_maps_than_a_head_is_wide(parts, mode, count):
     assert_same_gradients(spread, expected, parts[2], maps)
 
 
+def test_one_layer_may_be_all(parts):
+    queries, keys, weights = parts
+    one = queries[:1], keys[:1], weights[..., :1]
+    streaming, materialized = (fuse_attention(*one, CLASSES, mode) for mode in MODES[:2])
+    maps = draw_maps(HEAD_DIMS + 1)
+    torch.testing.assert_close(streaming.propagate(maps), materialized.propagate(maps))
+
+
 @pytest.mark.parametrize('mode', MODES)
 def test_propagate_no_maps(parts, mode):
     spread = fuse_attention(*parts, CLASSES, mode).propagate(torch.zeros(BATCH, 0, PATCHES))

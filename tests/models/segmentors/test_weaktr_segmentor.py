@@ -8,7 +8,6 @@ from mmengine.runner.checkpoint import load_checkpoint
 from mmseg.structures import SegDataSample
 
 from weaktr_mmseg.crf import BilateralTerm, DenseCRF, GaussianTerm, unary_from_probabilities
-from weaktr_mmseg.models.segmentors import weaktr_segmentor
 from weaktr_mmseg.models.segmentors.weaktr_segmentor import WeakTrSegmentor
 from weaktr_mmseg.utils.errors import WeakTrInputError
 
@@ -29,7 +28,7 @@ def test_refuses_an_unconverted_checkpoint(tmp_path):
 
 
 @pytest.mark.parametrize('flip', [None, 'horizontal', 'vertical'])
-def test_prediction_of_a_very_large_image_equals_the_parents(monkeypatch, flip):
+def test_prediction_of_a_very_large_image_equals_the_parents(flip):
     arch = dict(embed_dims=8, num_layers=1, num_heads=2, feedforward_channels=8)
     head = dict(in_channels=8, channels=8, embed_dims=8, num_layers=1, num_heads=1, num_classes=5)
     init_default_scope('mmseg')
@@ -42,7 +41,7 @@ def test_prediction_of_a_very_large_image_equals_the_parents(monkeypatch, flip):
     meta = dict(padding_size=[1, 2, 0, 3], **flipped)
 
     def predict(limit):
-        monkeypatch.setattr(weaktr_segmentor, 'MAX_LOGITS', limit)
+        segmentor.max_logits = limit
         shapes = ((30, 41), (9, 13))
         samples = [SegDataSample(metainfo=dict(ori_shape=shape, **meta)) for shape in shapes]
         return segmentor.postprocess_result(logits, samples)

@@ -76,7 +76,7 @@ def _simplify(ring: np.ndarray, tolerance: float) -> np.ndarray:
     if tolerance <= 0:
         return ring
     simple = cv2.approxPolyDP(ring.astype(np.float32), tolerance, closed=True)[:, 0]
-    if len(simple) < 3 or not cv2.contourArea(simple):
+    if not cv2.contourArea(simple):
         return ring  # so small that nothing would be left
     return simple.astype(float)
 

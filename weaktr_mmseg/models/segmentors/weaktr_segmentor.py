@@ -45,8 +45,8 @@ class WeakTrSegmentor(EncoderDecoder):
 
     It refuses an authors' checkpoint before its conversion. The parent resizes the logits of all
     classes to the original size, 6 GB for a panorama of 12,000 x 6,000 pixels and VOC's classes;
-    where that is more than ``MAX_LOGITS`` numbers, the classes are resized one by one and only the
-    prediction is kept.
+    where that is more numbers than the attribute ``max_logits``, the classes are resized one by
+    one and only the prediction is kept.
 
     Beside mmseg's keys, ``test_cfg`` may hold these:
 
@@ -86,6 +86,7 @@ class WeakTrSegmentor(EncoderDecoder):
             test_cfg.get('precision', FLOAT32), 'model.test_cfg.precision'
         )
         self.allowed_classes: Sequence[int] | None = None
+        self.max_logits: float = MAX_LOGITS
 
     @property
     def readout_weights(self) -> tuple[float, ...]:
@@ -270,7 +271,7 @@ class WeakTrSegmentor(EncoderDecoder):
                         pred_sem_seg=PixelData(data=scores.argmax(dim=0, keepdim=True)),
                     )
                 )
-            elif height * width * logits.size(1) <= MAX_LOGITS or logits.size(1) == 1:
+            elif height * width * logits.size(1) <= self.max_logits or logits.size(1) == 1:
                 super().postprocess_result(logits, [sample])
             else:
                 labels = self._labels(logits, sample.metainfo)
