@@ -153,7 +153,8 @@ def tests_of(file: Path) -> list[str]:
     """The tests that know a file, the nearest first.
 
     Those of its name, wherever they are, the others of the mirror folder, comparisons with the
-    authors' arrays, examples of docstrings, and those that import what the file defines.
+    authors' arrays, examples of docstrings, and those that import what the file defines, unless
+    they start processes, which takes long.
     """
     folder = Path('tests', *file.parent.parts[1:])
     while not folder.is_dir():
@@ -167,12 +168,12 @@ def tests_of(file: Path) -> list[str]:
 
 
 def _imports_from(test: Path, file: Path) -> bool:
-    module = '.'.join(file.with_suffix('').parts)
+    module, text = '.'.join(file.with_suffix('').parts), test.read_text(encoding='utf-8')
     definitions = ast.parse(file.read_text(encoding='utf-8')).body
     names = {node.name for node in definitions if hasattr(node, 'name')}
-    return any(
+    return 'subprocess' not in text and any(
         alias.name in names or module in (node.module, f'{node.module}.{alias.name}')
-        for node in ast.walk(ast.parse(test.read_text(encoding='utf-8')))
+        for node in ast.walk(ast.parse(text))
         if isinstance(node, ast.ImportFrom) and (node.module or '').startswith(PACKAGE)
         for alias in node.names
     )
