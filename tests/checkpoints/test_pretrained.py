@@ -266,7 +266,7 @@ FAULTS = {
     'other depth': (
         {},
         dict(arch=dict(ARCH, num_layers=3)),
-        'with 3 layers, got .* 2 layers; .*arch',
+        'with 3 layers, got width 24 with 2 layers; .*arch',
     ),
     'other MLP': ({}, dict(arch=dict(ARCH, feedforward_channels=8)), r'expected \(8, 24\), got'),
     'no LayerScale': (

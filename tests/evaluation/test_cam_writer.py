@@ -22,12 +22,16 @@ def test_writes_one_file_per_image_and_gives_no_score(writer, tmp_path):
     classes = torch.tensor([0, 2])
     empty = dict(sample_id='b', cams=cams[:0], cam_classes=classes[:0])
 
-    writer.process({}, [dict(sample_id='sub/a', cams=cams, cam_classes=classes), empty])
+    scores = torch.tensor([0.75, 0.25, 0.5])
+    sample = dict(sample_id='sub/a', cams=cams, cam_classes=classes, class_scores=scores)
+    writer.process({}, [sample, empty])
 
     content = read_cams(tmp_path / 'sub' / 'a.npz')
     np.testing.assert_allclose(content.cams, cams, atol=1e-3)
     assert content.class_ids.tolist() == [0, 2]
     assert content.class_names == ('cat', 'dog')
     assert content.config_hash == 'abc'
+    assert content.class_scores.tolist() == scores.tolist()
+    assert read_cams(tmp_path / 'b.npz').class_scores is None
     assert read_cams(tmp_path / 'b.npz').cams.shape == (0, 3, 4)
     assert writer.evaluate(2) == writer.evaluate(99) == {}

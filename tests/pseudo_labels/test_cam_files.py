@@ -38,6 +38,13 @@ def test_cams_come_back(cam_path, cams):
     assert content.config_hash == 'abc'
 
 
+@pytest.mark.parametrize('scores', [None, [0.25, 0.5, 0.75]])
+def test_class_scores_come_back_where_they_are_known(tmp_path, cams, scores):
+    write_cams(tmp_path / 'a.npz', cams, [3, 0], ['dog', 'cat'], class_scores=scores)
+    found = read_cams(tmp_path / 'a.npz').class_scores
+    assert found is None if scores is None else found.tolist() == scores
+
+
 def test_image_without_classes(tmp_path):
     write_cams(tmp_path / 'a.npz', np.zeros((0, 4, 6), np.float32), [], [])
     content = read_cams(tmp_path / 'a.npz')

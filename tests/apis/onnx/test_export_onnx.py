@@ -242,7 +242,9 @@ def test_cam_stage_is_refused(tmp_path):
 
 def test_low_opset_is_refused(exported, tmp_path):
     with pytest.raises(ValueError, match='opset: expected at least 14'):
-        export_onnx(exported[0], tmp_path / 'o', opset=11)
+        export_onnx(exported[0], tmp_path / 'o', opset=13)
+    export_onnx(exported[0], tmp_path / 'o', opset=14)
+    assert onnx.load(str(tmp_path / 'o')).opset_import[0].version == 14
 
 
 def test_tool_names_a_missing_checkpoint_in_one_line(tmp_path):
