@@ -10,10 +10,10 @@ from pathlib import Path, PurePath
 from typing import NamedTuple
 
 import numpy as np
-from PIL import Image
 
 from ..datasets.file_index import image_suffixes
 from ..utils.errors import WeakTrInputError
+from ..utils.images import resize_array
 
 
 class ImageFile(NamedTuple):
@@ -120,7 +120,4 @@ def resize(image: np.ndarray, factor: float) -> np.ndarray:
     Returns:
         RGB, uint8 (h, w, 3); the image itself if the size stays.
     """
-    height, width = (max(1, round(side * factor)) for side in image.shape[:2])
-    if (height, width) == image.shape[:2]:
-        return image
-    return np.array(Image.fromarray(image).resize((width, height), Image.BICUBIC))
+    return resize_array(image, [max(1, round(side * factor)) for side in image.shape[:2]])

@@ -6,7 +6,7 @@ from collections.abc import Iterable, Iterator, Sequence
 from pathlib import Path, PurePosixPath
 
 from ..datasets.label_sources.manifest_labels import read_manifest
-from ..datasets.names import clean_label, clean_path
+from ..datasets.names import clean_path
 from ..utils.errors import WeakTrInputError, input_errors
 from .images import ImageFile
 
@@ -27,8 +27,8 @@ class PhotoLabels:
         self.path = str(path)
         self._labels: dict[str, list[str]] = {}
         for row in rows:
-            names = self._labels.setdefault(clean_path(row.image), [])
-            names += [name for name in map(clean_label, row.names) if name not in names]
+            names = self._labels.setdefault(row.image, [])
+            names += [name for name in row.names if name not in names]
 
     def match(self, files: Sequence[ImageFile]) -> dict[ImageFile, list[str]]:
         """Names of the classes of those photographs that the table has.

@@ -17,6 +17,7 @@ from torch import Tensor, nn
 
 from ..refinement import OF_CONFIG, build_refiner
 from ..utils.errors import WeakTrInputError
+from ..utils.images import resize_array
 from .images import check_short_side, resize
 
 # Longer images are predicted at this side and enlarged: the scores of all classes at every pixel
@@ -94,10 +95,7 @@ class PhotoSegmentor:
         else:
             labels = self._labels(sample.seg_logits.data, work)
         found = labels.cpu().numpy().astype(np.uint8)  # (h, w)
-        if found.shape == image.shape[:2]:
-            return found
-        height, width = image.shape[:2]
-        return np.array(Image.fromarray(found).resize((width, height), Image.NEAREST))
+        return resize_array(found, image.shape[:2], Image.Resampling.NEAREST)
 
     def _ids(self, present: Sequence[str]) -> list[int]:
         classes = list(self.model.dataset_meta['classes'])

@@ -20,14 +20,17 @@ from .permutohedral import PermutohedralLattice
 from .unary import Array, check_finite, check_image_and_scores
 
 
-def _check_positive(term: object) -> None:
-    for name, value in vars(term).items():
-        if not value > 0:
-            raise ValueError(f'{type(term).__name__}.{name}: expected a number > 0, got {value}')
+class _Positive:
+    def __post_init__(self) -> None:
+        for name, value in vars(self).items():
+            if not value > 0:
+                raise ValueError(
+                    f'{type(self).__name__}.{name}: expected a number > 0, got {value}'
+                )
 
 
 @dataclass(frozen=True)
-class GaussianTerm:
+class GaussianTerm(_Positive):
     """Pixels nearby agree.
 
     Attributes:
@@ -38,16 +41,13 @@ class GaussianTerm:
     sxy: float
     compat: float
 
-    def __post_init__(self) -> None:
-        _check_positive(self)
-
     def lattice(self, image: Tensor) -> PermutohedralLattice:
         """The lattice of the pixels of an image (H, W, 3), normalised and weighted."""
         return _gaussian_lattice(self, *image.shape[:2], image.device)
 
 
 @dataclass(frozen=True)
-class BilateralTerm:
+class BilateralTerm(_Positive):
     """Pixels nearby and of similar colour agree.
 
     Attributes:
@@ -59,9 +59,6 @@ class BilateralTerm:
     sxy: float
     srgb: float
     compat: float
-
-    def __post_init__(self) -> None:
-        _check_positive(self)
 
     def lattice(self, image: Tensor) -> PermutohedralLattice:
         """The lattice of the pixels of an image (H, W, 3), normalised and weighted."""
@@ -133,9 +130,6 @@ class DenseCRF:
         if name not in PRESETS:
             raise ValueError(f'DenseCRF preset: expected one of {sorted(PRESETS)}, got {name!r}')
         return cls(PRESETS[name])
-
-    def __repr__(self) -> str:
-        return f'{type(self).__name__}({list(self.terms)}, iterations={self.iterations})'
 
     def __call__(self, image: Array, unary: Array) -> Array:
         """Infers the label probabilities of an image.

@@ -20,6 +20,7 @@ from .problems import Report
 FEW_IMAGES = 20  # a rule of thumb
 
 
+@listed_once()
 def check_data(cfg: Config, pixels: bool = True, workers: int = 4, progress: bool = True) -> Report:
     """Checks the data of a config.
 
@@ -33,11 +34,6 @@ def check_data(cfg: Config, pixels: bool = True, workers: int = 4, progress: boo
     Returns:
         What was found; training should not start while ``report.errors`` is not empty.
     """
-    with listed_once():
-        return _check(cfg, pixels, workers, progress)
-
-
-def _check(cfg: Config, pixels: bool, workers: int, progress: bool) -> Report:
     report = Report()
     listings: list[Listing] = []
     for prefix, stage in _stages(cfg):

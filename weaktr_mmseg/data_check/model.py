@@ -9,6 +9,7 @@ from typing import Any
 from mmengine.config import Config
 from mmengine.registry import DefaultScope
 from mmseg.registry import MODELS
+from torch import Tensor
 
 from ..checkpoints import load_state_dict, read_encoder
 from ..models.heads.coco_rows import ORIGINAL_FOREGROUND
@@ -82,11 +83,11 @@ def check_checkpoints(cfg: Config, where: str, num_classes: int, report: Report)
             report.error('checkpoint', key, f'file not found: {path}')
             continue
         try:
-            shapes = read_shapes(path)
+            state = load_state_dict(path)
         except ValueError as error:
             report.error('checkpoint', path, error)
             continue
-        _check_shapes(path, shapes, num_classes, cfg.model, report)
+        _check_shapes(path, state, num_classes, cfg.model, report)
     if not _starts_from_cam_vit(cfg):
         _check_encoders(cfg.get('model'), f'{where}model', report)
 
@@ -105,23 +106,10 @@ def _check_encoders(model: object, where: str, report: Report) -> None:
             report.error('checkpoint', f'{place}.checkpoint', error)
 
 
-def read_shapes(path: str) -> dict[str, tuple[int, ...]]:
-    """Shapes of the parameters in a checkpoint, without running anything in it.
-
-    Raises:
-        ValueError: If the file is no checkpoint of tensors.
-    """
-    return {name: tuple(tensor.shape) for name, tensor in load_state_dict(path).items()}
-
-
 def _check_shapes(
-    path: str,
-    shapes: Mapping[str, tuple[int, ...]],
-    num_classes: int,
-    model: Mapping,
-    report: Report,
+    path: str, state: Mapping[str, Tensor], num_classes: int, model: Mapping, report: Report
 ) -> None:
-    for name, shape in shapes.items():
+    for name, shape in ((name, tensor.shape) for name, tensor in state.items()):
         for ending, (dim, has_background) in CLASS_PARAMETERS.items():
             if name != ending and not name.endswith(f'.{ending}'):
                 continue

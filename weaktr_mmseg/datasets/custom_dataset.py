@@ -73,10 +73,9 @@ class WeakTrCustomDataset(ImageLabelDataset):
         **kwargs,
     ) -> None:
         self.split_name = ann_file
-        self.review = None if review is None else Path(data_root) / review
         if review == 'auto':
-            found = Path(data_root) / REVIEW_FILE
-            self.review = found if found.is_file() else None
+            review = REVIEW_FILE if (Path(data_root) / REVIEW_FILE).is_file() else None
+        self.review = None if review is None else Path(data_root) / review
         with input_errors():
             metainfo = {'classes': discover_classes(data_root), **(metainfo or {})}
             if labels == 'auto':

@@ -17,17 +17,12 @@ MOST_LOOKED_AT = 1000  # while none of them shows any class
 
 def missing_masks(masks: FolderIndex, infos: Iterable[dict]) -> list[Fault]:
     """Returns a fault for each sample without a mask."""
-    return [
-        Fault(
-            'mask-missing',
-            masks.folder,
-            f"'{info['sample_id']}{masks.suffix}' is not there, the mask of {info['img_path']}",
-            info['sample_id'],
-            missing=True,
-        )
-        for info in infos
-        if info['sample_id'] not in masks
-    ]
+    faults = []
+    for sample, image in ((info['sample_id'], info['img_path']) for info in infos):
+        if sample not in masks:
+            message = f"'{sample}{masks.suffix}' is not there, the mask of {image}"
+            faults.append(Fault('mask-missing', masks.folder, message, sample, missing=True))
+    return faults
 
 
 def stray_masks(masks: FolderIndex, images: FolderIndex) -> list[Fault]:

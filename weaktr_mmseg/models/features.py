@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
 from typing import NamedTuple
 
 import torch
@@ -44,7 +43,9 @@ class WeakTrEncoded(NamedTuple):
 
     def take(self, index: Tensor) -> WeakTrEncoded:
         """The images of an index, int64 (b,)."""
-        return WeakTrEncoded(*_each(self, lambda tensor: tensor[index]))
+        return WeakTrEncoded(
+            *([t[index] for t in part] if isinstance(part, list) else part[index] for part in self)
+        )
 
     @staticmethod
     def join(parts: list[WeakTrEncoded]) -> WeakTrEncoded:
@@ -57,10 +58,3 @@ class WeakTrEncoded(NamedTuple):
                 for values in zip(*parts)
             )
         )
-
-
-def _each(encoded: WeakTrEncoded, change: Callable[[Tensor], Tensor]) -> list:
-    return [
-        [change(tensor) for tensor in value] if isinstance(value, list) else change(value)
-        for value in encoded
-    ]

@@ -81,9 +81,10 @@ def generate_pseudo_labels(cfg: Config, checkpoint: str, folder: str | Path) -> 
             trusted mask does not fit its image, or the disk is too small.
     """
     folder = Path(folder)
+    coarse = (cfg.cam_stage['model'].get('test_cfg') or {}).get('coarse')
     files = PredictionFiles(
         cams=str(folder / CAM_FOLDER),
-        coarse=str(folder / COARSE_FOLDER) if _predicts_coarse(cfg) else None,
+        coarse=str(folder / COARSE_FOLDER) if coarse else None,
         config_hash=cam_config_hash(cfg, checkpoint),
         threshold=cfg.pseudo_labels.get('threshold', OTSU),
     )
@@ -128,10 +129,6 @@ def cam_config_hash(cfg: Config, checkpoint: str | Path) -> str:
     digest = hashlib.blake2b(config.encode(), digest_size=8)
     digest.update(parameters_digest(checkpoint))
     return digest.hexdigest()
-
-
-def _predicts_coarse(cfg: Config) -> bool:
-    return bool((cfg.cam_stage['model'].get('test_cfg') or {}).get('coarse'))
 
 
 def _predict(cfg: Config, checkpoint: str, files: PredictionFiles, folder: Path) -> Any:

@@ -16,22 +16,18 @@ from . import stage_configs as stages
 from .mask_stage import datasets_with_labels
 from .run_state import UPSTREAM
 from .stage import Run
+from .unscored import VALIDATION_KEYS
 
 # Keys of a stage that affect the result of its training, and of its test.
 COMMON_KEYS = ('model', 'data_preprocessor', 'compile')
 TRAINING_KEYS = (
     *COMMON_KEYS,
+    *stages.TRAINING_KEYS,
+    *VALIDATION_KEYS,
     'load_from',
     'randomness',
-    'train_dataloader',
-    'train_cfg',
-    'optim_wrapper',
-    'param_scheduler',
     'auto_scale_lr',
     'custom_hooks',
-    'val_dataloader',
-    'val_cfg',
-    'val_evaluator',
     'activation_checkpointing',
     'efficient_conv_bn_eval',
 )

@@ -8,6 +8,8 @@ from collections.abc import Callable
 import numpy as np
 from PIL import Image
 
+from ..utils.images import resize_array
+
 RefineLabels = Callable[[np.ndarray, np.ndarray], np.ndarray]
 
 
@@ -26,13 +28,11 @@ def limit_pixels(refine: RefineLabels, max_pixels: int) -> RefineLabels:
         if labels.size <= max_pixels:
             return refine(image, labels)
         factor = math.sqrt(max_pixels / labels.size)
-        height, width = (max(1, math.floor(side * factor)) for side in labels.shape)
-        small_image = Image.fromarray(image).resize((width, height), Image.BICUBIC)
-        small_labels = Image.fromarray(labels).resize((width, height), Image.NEAREST)
-        refined = refine(np.array(small_image), np.array(small_labels))
-        enlarged = Image.fromarray(np.asarray(refined, np.uint8)).resize(
-            labels.shape[::-1], Image.NEAREST
+        size = [max(1, math.floor(side * factor)) for side in labels.shape]
+        refined = refine(
+            resize_array(image, size), resize_array(labels, size, Image.Resampling.NEAREST)
         )
-        return np.array(enlarged)
+        refined = np.asarray(refined, np.uint8)
+        return resize_array(refined, labels.shape, Image.Resampling.NEAREST)
 
     return run

@@ -56,8 +56,5 @@ def example_pictures(
 
 def _data_uri(image: np.ndarray, resampling: int, kind: str, **options: Any) -> str:
     picture = Image.fromarray(image)
-    factor = MAX_SIDE / max(picture.size)
-    if factor < 1:
-        width, height = (max(1, round(side * factor)) for side in picture.size)
-        picture = picture.resize((width, height), resampling)
+    picture.thumbnail((MAX_SIDE, MAX_SIDE), resampling)
     return f'data:image/{kind.lower()};base64,{encode_image(picture, kind, **options)}'

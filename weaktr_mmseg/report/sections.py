@@ -160,18 +160,16 @@ def confusion_charts(run: RunFiles) -> list[dict[str, Any]]:
 def example_rows(run: RunFiles) -> list[dict[str, Any]]:
     """Best and worst predictions, and some pseudo labels."""
     rows = []
-    val, masks = run.val_scores or {}, run.mask_scores or {}
-    for title, key in (('Best predictions', 'best'), ('Worst predictions', 'worst')):
-        if val.get(key):
-            folder = run.work_dir / 'retrain'
-            drawn = example_pictures(val[key], folder, val['palette'], 'prediction', 'prediction')
+    val, masks = (run.val_scores, 'retrain'), (run.mask_scores, 'pseudo_labels')
+    for title, (scores, folder), key, file, kind in (
+        ('Best predictions', val, 'best', 'prediction', 'prediction'),
+        ('Worst predictions', val, 'worst', 'prediction', 'prediction'),
+        ('Pseudo labels of training images', masks, 'examples', 'mask', 'pseudo label'),
+    ):
+        if scores and scores.get(key):
+            place, palette = run.work_dir / folder, scores['palette']
+            drawn = example_pictures(scores[key], place, palette, file, kind)
             rows.append(dict(name=title, items=drawn))
-    if masks.get('examples'):
-        folder = run.work_dir / 'pseudo_labels'
-        drawn = example_pictures(
-            masks['examples'], folder, masks['palette'], 'mask', 'pseudo label'
-        )
-        rows.append(dict(name='Pseudo labels of training images', items=drawn))
     return [row for row in rows if row['items']]
 
 

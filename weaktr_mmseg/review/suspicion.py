@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from itertools import combinations
 from typing import NamedTuple
 
 import numpy as np
 
 from ..pseudo_labels.cam_files import CAMFile
+from ..utils.confusion import class_iou, confusion_matrix
 from ..utils.masks import IGNORE_INDEX
 
 NO_EVIDENCE, UNLABELLED, AREA, OVERLAP, DISAGREEMENT = KINDS = (
@@ -106,11 +108,10 @@ def map_overlap(
         return None
     lit = np.asarray(cams > threshold).reshape(len(cams), -1)
     best = (-1.0, 0, 0)
-    for first in range(len(lit)):
-        for second in range(first + 1, len(lit)):
-            union = int((lit[first] | lit[second]).sum())
-            iou = int((lit[first] & lit[second]).sum()) / union if union else 0.0
-            best = max(best, (iou, int(class_ids[first]), int(class_ids[second])))
+    for first, second in combinations(range(len(lit)), 2):
+        union = int((lit[first] | lit[second]).sum())
+        iou = int((lit[first] & lit[second]).sum()) / union if union else 0.0
+        best = max(best, (iou, int(class_ids[first]), int(class_ids[second])))
     return best
 
 
@@ -128,13 +129,8 @@ def mask_agreement(mask: np.ndarray, prediction: np.ndarray) -> float:
     """
     if mask.shape != prediction.shape:
         raise ValueError(f'expected a prediction of size {mask.shape}, got {prediction.shape}')
-    known = (mask != IGNORE_INDEX) & (prediction != IGNORE_INDEX)
-    first, second = mask[known], prediction[known]
-    classes = np.setdiff1d(np.union1d(first, second), [0])
-    ious = [
-        ((first == c) & (second == c)).sum() / ((first == c) | (second == c)).sum() for c in classes
-    ]
-    return float(np.mean(ious)) if ious else 1.0
+    iou = class_iou(confusion_matrix(mask, prediction, IGNORE_INDEX))[1:]  # (254,)
+    return 1.0 if np.isnan(iou).all() else float(np.nanmean(iou)) / 100
 
 
 def find_suspicions(images: Sequence[Evidence]) -> list[list[Suspicion]]:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import base64
 import io
 import logging
+from collections.abc import Sequence
 from functools import cache
 from pathlib import Path
 from typing import Any
@@ -59,6 +60,27 @@ def decode_image(data: bytes, name: str) -> np.ndarray:
         ) from error
     except UNREADABLE as error:
         raise ValueError(f'cannot read image {name}: {error}') from error
+
+
+def resize_array(
+    array: np.ndarray,
+    size: Sequence[int],
+    resampling: Image.Resampling = Image.Resampling.BICUBIC,
+) -> np.ndarray:
+    """Resizes an image or a label map with Pillow.
+
+    Args:
+        array: uint8 (H, W, 3) or (H, W).
+        size: New height and width.
+        resampling: Antialiased by default; labels need ``NEAREST``.
+
+    Returns:
+        uint8 of that size; the array itself if it has it.
+    """
+    height, width = size
+    if (height, width) == array.shape[:2]:
+        return array
+    return np.array(Image.fromarray(array).resize((width, height), resampling))
 
 
 def encode_image(image: Image.Image, kind: str, **options: Any) -> str:

@@ -10,6 +10,7 @@ from PIL import Image
 from PIL.PngImagePlugin import PngInfo
 
 from .files import UNREADABLE, atomic_path
+from .palette import colour_table
 
 IGNORE_INDEX = 255
 STAMP_KEY = 'weaktr'  # of the text chunk in a mask
@@ -26,10 +27,8 @@ def write_mask(
         palette: RGB colour of each label, background first.
         stamp: Says what the mask was made from; kept as text in the PNG.
     """
-    colours = np.full((256, 3), 224, dtype=np.uint8)
-    colours[: len(palette)] = palette
     image = Image.fromarray(np.ascontiguousarray(mask, dtype=np.uint8))
-    image.putpalette(colours.tobytes())
+    image.putpalette(colour_table(palette).tobytes())
     text = PngInfo()
     if stamp:
         text.add_text(STAMP_KEY, stamp)

@@ -6,8 +6,6 @@ from collections.abc import Sequence
 
 import numpy as np
 
-from .masks import IGNORE_INDEX
-
 IGNORE_COLOUR = (224, 224, 224)
 
 
@@ -24,8 +22,7 @@ def voc_palette(num_classes: int) -> list[list[int]]:
 
 
 def colour_table(palette: Sequence[Sequence[int]]) -> np.ndarray:
-    """The colours of all labels, uint8 (256, 3): those of the classes, and gray for 255."""
-    colours = np.zeros((256, 3), np.uint8)
+    """The colours of all labels, uint8 (256, 3): those of the classes, and gray."""
+    colours = np.full((256, 3), IGNORE_COLOUR, np.uint8)
     colours[: len(palette)] = palette
-    colours[IGNORE_INDEX] = IGNORE_COLOUR
     return colours

@@ -11,13 +11,12 @@ import numpy as np
 import torch
 from matplotlib.figure import Figure
 from mmengine.config import Config
-from mmengine.registry import init_default_scope
-from mmengine.runner import load_checkpoint
 from mmseg.apis import inference_model, init_model
-from mmseg.registry import DATASETS, MODELS
+from mmseg.registry import DATASETS
 from mmseg.structures import SegDataSample
 from torch import Tensor, nn
 
+from ..apis.models import build_cam_model, cam_stage_config
 from ..models import HeadFusion
 from ..pseudo_labels.cam_files import CAMFile
 from ..pseudo_labels.label_rule import LabelRule, rule_options
@@ -50,9 +49,7 @@ def pipeline_figure(cfg: Config, work_dir: str | Path, count: int = 4, seed: int
     if not summary_file.is_file():
         raise FileNotFoundError(f'{summary_file}: expected the output of a finished pipeline')
     summary = json.loads(summary_file.read_text(encoding='utf-8'))
-    init_default_scope('mmseg')
-    cam_model = MODELS.build(cfg.cam_stage.model).eval()
-    load_checkpoint(cam_model, _checkpoint(work_dir, summary, 'cam'), map_location='cpu')
+    cam_model = build_cam_model(cam_stage_config(cfg), _checkpoint(work_dir, summary, 'cam'))
     segmentor = init_model(cfg, _checkpoint(work_dir, summary, 'retrain'), device='cpu')
     rule = LabelRule(summary['threshold']['value'], **rule_options(cfg.pseudo_labels))
 

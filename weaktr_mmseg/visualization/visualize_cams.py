@@ -27,7 +27,7 @@ from ..pseudo_labels.threshold_choice import (
 )
 from ..refinement import OF_CONFIG
 from ..utils.errors import WeakTrInputError
-from ..utils.images import read_rgb
+from ..utils.images import read_rgb, resize_array
 from ..utils.masks import read_mask
 from ..utils.progress import progress_bar
 from .cam_figures import cam_figure, head_figure
@@ -112,7 +112,10 @@ def visualize_cams(
         maps = CAMFile(item.fused, item.class_ids, (), '')
         labels = rule.apply(maps, np.ascontiguousarray(item.image))
         path = masks.get(file) or known.get(file.path.resolve(), {}).get('seg_map_path')
-        truth = None if path is None else _resized_mask(path, item.image.shape[:2])
+        truth = None
+        if path is not None:
+            size = item.image.shape[:2]  # of the maps
+            truth = resize_array(read_mask(path), size, Image.Resampling.NEAREST)
         title = f'{file.name}\nclasses: {origin}, background score: {threshold:.2f} ({chosen_by})'
         target = Path(out_dir) / file.name
         figure = cam_figure(item, labels, truth, classes, palette, title)
@@ -187,9 +190,3 @@ def _given_masks(files: Sequence[ImageFile], folder: str | Path | None) -> dict[
             f'masks {folder}: expected a mask of one of the images, such as {files[0].name}.png'
         )
     return found
-
-
-def _resized_mask(path: str | Path, size: tuple[int, int]) -> np.ndarray:
-    """A mask at the size (H, W) of the maps, uint8."""
-    mask = Image.fromarray(read_mask(path))
-    return np.array(mask.resize((size[1], size[0]), Image.NEAREST))

@@ -64,6 +64,3 @@ class LoadPseudoLabel(BaseTransform):
         if self.rule is None:
             return path, read_mask(path)
         return path, self.rule.apply(read_cams(path), np.ascontiguousarray(image[..., ::-1]))
-
-    def __repr__(self) -> str:
-        return f'{type(self).__name__}(folder={str(self.folder)!r}, rule={self.rule})'

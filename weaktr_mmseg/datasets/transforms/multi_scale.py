@@ -8,9 +8,9 @@ from collections.abc import Sequence
 import numpy as np
 from mmcv.transforms import BaseTransform
 from mmseg.registry import TRANSFORMS
-from PIL import Image
 
 from ...utils.errors import WeakTrInputError
+from ...utils.images import resize_array
 
 
 @TRANSFORMS.register_module()
@@ -59,13 +59,4 @@ class WeakTrMultiScale(BaseTransform):
         scale = min(scale, math.sqrt(self.max_pixels / (height * width)))
         height, width = (max(self.min_side, round(side * scale)) for side in (height, width))
         longest = self.max_pixels // min(height, width)  # binds where the other side was raised
-        height, width = min(height, longest), min(width, longest)
-        if (height, width) == image.shape[:2]:
-            return image
-        return np.array(Image.fromarray(image).resize((width, height), Image.BICUBIC))
-
-    def __repr__(self) -> str:
-        return (
-            f'{type(self).__name__}(scales={self.scales}, min_side={self.min_side}, '
-            f'max_pixels={self.max_pixels})'
-        )
+        return resize_array(image, (min(height, longest), min(width, longest)))

@@ -201,10 +201,3 @@ class WeakTrGradientClippingLoss(nn.Module):
         )
         self.clipped_share = result.clipped_share
         return self.loss_weight * result.loss
-
-    def extra_repr(self) -> str:
-        """Returns the settings shown by ``print(model)``."""
-        return (
-            f'patch_size={self.patch_size}, start={self.start}, loss_weight={self.loss_weight}, '
-            f'images_per_group={self.images_per_group}'
-        )
