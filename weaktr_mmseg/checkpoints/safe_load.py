@@ -80,6 +80,9 @@ def _reader(path: Path) -> Callable[[Path, Any], Any]:
     if zipfile.is_zipfile(path):
         with zipfile.ZipFile(path) as archive:
             names = archive.namelist()
+        if any(name.split('/')[-1] == 'constants.pkl' for name in names):
+            # PyTorch hands these to another, unrestricted reader.
+            raise pickle.UnpicklingError('it is a TorchScript program')
         return _read_arrays if any(name.endswith('.npy') for name in names) else _read_torch
     with path.open('rb') as file:
         start = file.read(9)
@@ -90,8 +93,6 @@ def _reader(path: Path) -> Callable[[Path, Any], Any]:
 
 
 def _read_torch(path: Path, map_location: Any) -> Any:
-    if zipfile.is_zipfile(path):
-        _refuse_script(path)
     return torch.load(
         path, map_location=map_location, pickle_module=_restricted_pickle(), weights_only=False
     )
@@ -121,13 +122,6 @@ def import_safetensors(path: str | os.PathLike) -> ModuleType:
     """
     message = f'{path}: safetensors files need a package of that name: pip install safetensors'
     return import_optional('safetensors.torch', message)
-
-
-def _refuse_script(path: Path) -> None:
-    """PyTorch hands TorchScript archives to another, unrestricted reader."""
-    with zipfile.ZipFile(path) as archive:
-        if any(name.split('/')[-1] == 'constants.pkl' for name in archive.namelist()):
-            raise pickle.UnpicklingError('it is a TorchScript program')
 
 
 def use_safe_readers() -> None:

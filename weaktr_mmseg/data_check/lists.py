@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
 from pathlib import Path
+from typing import Any, NamedTuple
 
 from ..datasets.data_faults import SKIP
 from ..datasets.image_label_dataset import ImageLabelDataset
@@ -11,8 +11,7 @@ from ..datasets.label_sources.sources import resolve_source
 from .problems import Report
 
 
-@dataclass
-class Listing:
+class Listing(NamedTuple):
     """What a data set lists and has.
 
     Attributes:
@@ -26,12 +25,10 @@ class Listing:
 
     name: str
     dataset: ImageLabelDataset
-    images: dict[str, str] = field(default_factory=dict)
-    labels: dict[str, list[int]] | None = None
-    masks: dict[str, str] = field(default_factory=dict)
-
-    def __post_init__(self) -> None:
-        self.meta = self.dataset.metainfo  # a deep copy at every access
+    images: dict[str, str]
+    labels: dict[str, list[int]] | None
+    masks: dict[str, str]
+    meta: dict[str, Any]
 
     @property
     def place(self) -> str:
@@ -53,16 +50,16 @@ def list_dataset(name: str, dataset: ImageLabelDataset, report: Report) -> Listi
     infos, faults = dataset.scan()
     for fault in faults:
         report.add_fault(fault, lenient=dataset.on_fault == SKIP)
-    listing = Listing(name, dataset)
-    listing.images = {info['sample_id']: info['img_path'] for info in infos}
-    listing.masks = {i['sample_id']: i['seg_map_path'] for i in infos if 'seg_map_path' in i}
+    images = {info['sample_id']: info['img_path'] for info in infos}
+    masks = {info['sample_id']: info['seg_map_path'] for info in infos if 'seg_map_path' in info}
+    labels = None
     if dataset.labels is not None:
-        listing.labels = {info['sample_id']: info['image_labels'] for info in infos}
+        labels = {info['sample_id']: info['image_labels'] for info in infos}
     if infos:
-        labelled = None if listing.labels is None else sum(map(bool, listing.labels.values()))
-        masks = None if dataset.data_prefix.get('seg_map_path') is None else len(listing.masks)
-        report.datasets.append(dict(name=name, images=len(infos), labelled=labelled, masks=masks))
-    return listing
+        labelled = None if labels is None else sum(map(bool, labels.values()))
+        masked = None if dataset.data_prefix.get('seg_map_path') is None else len(masks)
+        report.datasets.append(dict(name=name, images=len(infos), labelled=labelled, masks=masked))
+    return Listing(name, dataset, images, labels, masks, dataset.metainfo)
 
 
 def check_leakage(train: Listing, val: Listing, report: Report) -> None:

@@ -4,8 +4,9 @@ from __future__ import annotations
 
 from torch import Tensor
 
+from ...utils.errors import WeakTrInputError, check_choice
 from ..features import WeakTrEncoded, WeakTrFeatures
-from ..fusions.fused_attention import fuse_attention
+from ..fusions.fused_attention import MODES, fuse_attention
 from ..fusions.head_fusion import HeadFusion
 
 
@@ -23,6 +24,18 @@ class CAMEncoder:
     num_registers: int
     attention_mode: str
     attention_fusion: HeadFusion
+
+    def accept(self, num_classes: int, attention_mode: str) -> None:
+        """Keeps the options of all encoders, before they are built.
+
+        Raises:
+            WeakTrInputError: If one is out of range.
+        """
+        if num_classes < 1:
+            raise WeakTrInputError(f'num_classes: expected at least 1, got {num_classes}')
+        check_choice('attention_mode', attention_mode, MODES)
+        self.num_classes = num_classes
+        self.attention_mode = attention_mode
 
     def forward(self, images: Tensor) -> WeakTrFeatures:
         """Encodes normalised images and fuses the attention.

@@ -10,10 +10,9 @@ from mmseg.registry import MODELS
 from torch import Tensor, nn
 from torch.overrides import TorchFunctionMode
 
-from ...utils.errors import WeakTrInputError, check_choice
+from ...utils.errors import WeakTrInputError
 from ..features import WeakTrEncoded
 from ..fusions.attention_history import AttentionHistory
-from ..fusions.fused_attention import MODES
 from ..fusions.head_fusion import build_fusion
 from .cam_encoder import CAMEncoder
 from .timm_encoder import TimmEncoder
@@ -78,14 +77,9 @@ class WeakTrTimmViT(CAMEncoder, TimmEncoder):
         attention_mode: str = 'auto',
         **kwargs: Any,
     ) -> None:
-        if num_classes < 1:
-            raise WeakTrInputError(f'num_classes: expected at least 1, got {num_classes}')
-        check_choice('attention_mode', attention_mode, MODES)
-        self._class_tokens = num_classes
+        self.accept(num_classes, attention_mode)
         super().__init__(**kwargs)
-        self.num_classes = num_classes
         self.num_registers = self.vit.num_prefix_tokens - num_classes
-        self.attention_mode = attention_mode
         blocks = self.vit.blocks
         self.attention_fusion = build_fusion(
             fusion, len(blocks), blocks[0].attn.num_heads, self.embed_dims
@@ -102,7 +96,7 @@ class WeakTrTimmViT(CAMEncoder, TimmEncoder):
 
     def _build(self, pretrained: bool) -> nn.Module:
         vit = super()._build(pretrained)
-        repeat_class_token_(vit, self._class_tokens)
+        repeat_class_token_(vit, self.num_classes)
         return vit
 
     def encode(self, images: Tensor) -> WeakTrEncoded:

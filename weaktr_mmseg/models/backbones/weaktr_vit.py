@@ -6,10 +6,9 @@ import torch
 from mmseg.registry import MODELS
 from torch import Tensor, nn
 
-from ...utils.errors import WeakTrInputError, check_choice
+from ...utils.errors import WeakTrInputError
 from ..features import WeakTrEncoded
 from ..fusions.attention_history import AttentionHistory
-from ..fusions.fused_attention import MODES
 from ..fusions.head_fusion import build_fusion
 from .cam_encoder import CAMEncoder
 from .lean_layer import add_attention, add_feed_forward, attend, use_plain_drop_rates
@@ -78,9 +77,7 @@ class WeakTrViT(CAMEncoder, RegisteredViT):
         patch_cfg: dict | None = None,
         **kwargs,
     ) -> None:
-        if num_classes < 1:
-            raise WeakTrInputError(f'num_classes: expected at least 1, got {num_classes}')
-        check_choice('attention_mode', attention_mode, MODES)
+        self.accept(num_classes, attention_mode)
         self.num_extra_tokens = num_classes
         super().__init__(
             final_norm=final_norm,
@@ -91,8 +88,6 @@ class WeakTrViT(CAMEncoder, RegisteredViT):
         if self.img_size[0] != self.img_size[1]:
             raise WeakTrInputError(f'img_size: expected a square, got {self.img_size}')
         use_plain_drop_rates(self.layers)
-        self.num_classes = num_classes
-        self.attention_mode = attention_mode
         self.mimetic_gain = mimetic_gain
         self.patch_whitening = patch_whitening
         self.cls_token = nn.Parameter(torch.zeros(1, num_classes, self.embed_dims))
