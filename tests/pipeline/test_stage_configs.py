@@ -7,7 +7,7 @@ import pytest
 from mmengine.config import Config
 
 from weaktr_mmseg.pipeline import stage_configs as stages
-from weaktr_mmseg.pipeline.options import PIPELINE_KEYS
+from weaktr_mmseg.pipeline.options import PIPELINE_KEYS, pipeline_options
 from weaktr_mmseg.utils.errors import WeakTrInputError
 
 CONFIGS = Path(__file__).parents[2] / 'configs'
@@ -266,3 +266,12 @@ def test_shipped_pipelines_resolve(leaf):
     loader = stages.retraining_config(resolved).train_dataloader
     folders = [found['folder'] for found in stages.find_configs(loader, 'LoadPseudoLabel')]
     assert folders == [f'{resolved.work_dir}/pseudo_labels']
+
+
+def test_switches_have_the_defaults_of_the_documentation():
+    text = (CONFIGS.parent / 'docs/configuration.md').read_text(encoding='utf-8')
+    options = pipeline_options(Config(dict(pipeline={})))
+    switches = {name: value for name, value in options.items() if isinstance(value, bool)}
+    assert len(switches) >= 5
+    for name, value in switches.items():
+        assert f'\n| `{name}` | bool | `{value}`' in text, name

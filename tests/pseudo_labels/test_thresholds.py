@@ -3,6 +3,7 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
+from weaktr_mmseg.pseudo_labels.count_files import read_counts, write_counts
 from weaktr_mmseg.pseudo_labels.labelling import label_map
 from weaktr_mmseg.pseudo_labels.thresholds import (
     SweepResult,
@@ -130,3 +131,12 @@ def test_count_below_is_a_search(edges, dtype):
     values = np.concatenate((rng.uniform(-0.1, 1.6, 500).astype(dtype), edges, *around, [0, 1]))
     expected = np.searchsorted(edges, values.astype(dtype), side='left')
     np.testing.assert_array_equal(count_below(edges, values.astype(dtype)), expected)
+
+
+def test_counts_come_back_under_their_key_alone(images, tmp_path):
+    sweep = sweep_over(images)
+    write_counts(tmp_path / 'a.npz', sweep, 'key b')
+    cells, counts = read_counts(tmp_path / 'a.npz', 'key b')
+    assert (sweep.counts.flat[cells] == counts).all() and counts.sum() == sweep.counts.sum()
+    for other in ('key a', 'key c', ''):
+        assert read_counts(tmp_path / 'a.npz', other) is None
