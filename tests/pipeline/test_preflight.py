@@ -78,6 +78,15 @@ FAULTS = [
     ),
     ({'train_cfg.val_interval': 0}, r'^train_cfg\.val_interval: .* positive .*got 0'),
     (
+        {'cam_stage.train_cfg.max_epochs': 0},
+        r'^cam_stage\.train_cfg\.max_epochs: .* positive .*got 0',
+    ),
+    ({'model.test_cfg.mode': 'whol'}, r"^model\.test_cfg\.mode: .*'whole', .*got 'whol'"),
+    (
+        {'param_scheduler': [dict(type='ReduceOnPlateauLR', monitor='mDice')]},
+        r'^param_scheduler: monitor of ReduceOnPlateauLR: expected .*mIoU.*got .mDice',
+    ),
+    (
         {'custom_hooks': [dict(type='EarlyStoppingHook', monitor='mDice')]},
         r'^custom_hooks: monitor of EarlyStoppingHook: expected .*mIoU.*got .mDice',
     ),
@@ -102,6 +111,10 @@ FAULTS = [
     (
         {f'{CHECKPOINT}.interval': -1, f'{CHECKPOINT}.save_last': False},
         r'^default_hooks\.checkpoint: nothing would be saved',
+    ),
+    (
+        {f'{CHECKPOINT}.interval': 99, f'{CHECKPOINT}.save_last': False},
+        r'^default_hooks\.checkpoint: nothing would be saved with interval=99',
     ),
     ({CHECKPOINT: None}, r'^default_hooks\.checkpoint: the next stage needs a checkpoint'),
     ({f'{CHECKPOINT}.save_best': ['mIoU', 'aAcc']}, r'save_best: one score decides'),

@@ -181,6 +181,12 @@ class _DryRunner(Runner):
                 wanted += [('default_hooks.checkpoint.save_best', k) for k in keys if k != 'auto']
             elif isinstance(hook, EarlyStoppingHook):
                 wanted.append(('custom_hooks: monitor of EarlyStoppingHook', hook.monitor))
+        schedules = self.param_schedulers if isinstance(self.param_schedulers, list) else []
+        wanted += [
+            (f'param_scheduler: monitor of {type(schedule).__name__}', schedule.monitor)
+            for schedule in schedules
+            if hasattr(schedule, 'monitor')
+        ]
         for key, name in wanted:
             if name not in names:
                 raise WeakTrInputError(

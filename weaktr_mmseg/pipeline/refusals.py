@@ -33,6 +33,11 @@ def refuse_unsupported(cfg: Config, place: str = '') -> None:
             f'{loop.get("type", "by_epoch=False")}; write {place}train_cfg=dict(_delete_=True, '
             "type='WeakTrEpochLoop', max_epochs=N)"
         )
+    if isinstance(epochs := loop.get('max_epochs'), int) and epochs < 1:
+        raise WeakTrInputError(
+            f'{place}train_cfg.max_epochs: expected a positive number, got {epochs}; the next '
+            'stage needs what this one learns'
+        )
     if isinstance(interval := loop.get('val_interval', 1), int) and interval < 1:
         raise WeakTrInputError(
             f'{place}train_cfg.val_interval: expected a positive number of epochs, got {interval}; '
@@ -49,10 +54,10 @@ def refuse_unsupported(cfg: Config, place: str = '') -> None:
         raise WeakTrInputError(
             f"{place}log_level: expected 'DEBUG', 'INFO', 'WARNING' or 'ERROR', got {level!r}"
         )
-    _check_checkpoints((cfg.get('default_hooks') or {}).get('checkpoint'), place)
+    _check_checkpoints((cfg.get('default_hooks') or {}).get('checkpoint'), epochs, place)
 
 
-def _check_checkpoints(hook: Mapping | None, place: str) -> None:
+def _check_checkpoints(hook: Mapping | None, epochs: int | None, place: str) -> None:
     key = f'{place}default_hooks.checkpoint'
     kind = (hook or {}).get('type', CheckpointHook)
     unknown = isinstance(kind, str) and HOOKS.get(kind) is None  # refused where hooks are built
@@ -69,7 +74,8 @@ def _check_checkpoints(hook: Mapping | None, place: str) -> None:
         if hook.get(name, works) != works:
             raise WeakTrInputError(f'{key}.{name}: {why}; got {hook[name]!r}, leave it out')
     interval = hook.get('interval', 1)  # None: whenever the loop validates
-    if interval is not None and interval < 1 and not hook.get('save_last', True):
+    never = interval is not None and (interval < 1 or interval > (epochs or interval))
+    if never and not hook.get('save_last', True):
         raise WeakTrInputError(
             f'{key}: nothing would be saved with interval={interval} and save_last=False; '
             'set one of them'

@@ -14,7 +14,7 @@ from mmseg.structures import SegDataSample
 from torch import Tensor
 
 from ...refinement import build_refiner, refuse_crf_key
-from ...utils.errors import input_errors
+from ...utils.errors import check_choice, input_errors
 from ...utils.precision import FLOAT32, check_precision, predicts_in
 from ..checkpoint_guard import guard_layout
 from ..pixels import pixels_of
@@ -72,13 +72,14 @@ class WeakTrSegmentor(EncoderDecoder):
 
     Raises:
         WeakTrInputError: When parameters with the authors' names are loaded, or ``refine`` is no
-            refinement.
+            refinement, or ``mode`` neither ``'whole'`` nor ``'slide'``.
     """
 
     def __init__(self, **kwargs: Any) -> None:
         super().__init__(**kwargs)
         guard_layout(self)
         test_cfg = self.test_cfg or {}
+        check_choice('model.test_cfg.mode', test_cfg.get('mode', 'whole'), ('whole', 'slide'))
         with input_errors('test_cfg'):
             refuse_crf_key(test_cfg, 'test_cfg')
             self.refiner = build_refiner(test_cfg.get('refine'))
