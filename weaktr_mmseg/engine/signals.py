@@ -105,5 +105,6 @@ def announced_signals() -> Iterator[None]:
             yield
     except WeakTrInterrupted as stop:
         if is_main_process():
+            sys.stdout.flush()  # what was printed before comes first, in a file of both streams too
             print(f'{stop}; continue with --resume', file=sys.stderr)
         raise
