@@ -7,13 +7,18 @@ from pathlib import Path
 
 import numpy as np
 import torch
+from mmengine.registry import init_default_scope
+from mmseg.registry import MODELS
 
+import weaktr_mmseg  # noqa: F401
 from weaktr_mmseg.checkpoints.eva02 import rotary_tables
 
 LAYOUTS = json.loads(
     (Path(__file__).parents[1] / 'data/encoder_layouts.json').read_text(encoding='utf-8')
 )
 WIDTH, HEADS, MLP, DEPTH = 24, 3, 40, 2
+CONTAINERS = ('.pth', '.npz', '.safetensors')
+STAGES = ('cam', 'retrain', 'mmpretrain')
 ARCH = dict(embed_dims=WIDTH, num_layers=DEPTH, num_heads=HEADS, feedforward_channels=MLP)
 
 #: Layout of every encoder that can be named.
@@ -83,3 +88,30 @@ def backbone_cfg(layout: str, stage: str, **options) -> dict:
         cfg = dict(type='WeakTrEVA02', arch=ARCH, img_size=64, patch_size=16)
         cfg.update(sub_ln='base' in layout)
     return {**cfg, **options}
+
+
+def start(cfg: dict, checkpoint: Path | str) -> torch.nn.Module:
+    """Builds and initialises an encoder as mmengine does."""
+    init_default_scope('mmseg')
+    torch.manual_seed(0)
+    backbone = MODELS.build(
+        dict(cfg, init_cfg=dict(type='WeakTrPretrained', checkpoint=str(checkpoint)))
+    )
+    backbone.init_weights()
+    return backbone
+
+
+def stages_of(layout: str) -> tuple[str, ...]:
+    if 'eva02' in layout:
+        return ('retrain',)
+    return ('cam', 'retrain') if 'registers' in layout else STAGES
+
+
+def trained_cam_encoder(layout, **options):
+    """Parameters of an encoder of the CAM stage, each different."""
+    init_default_scope('mmseg')
+    torch.manual_seed(1)
+    backbone = MODELS.build(backbone_cfg(layout, 'cam', **options))
+    for parameter in backbone.parameters():
+        torch.nn.init.normal_(parameter)
+    return backbone.state_dict()
