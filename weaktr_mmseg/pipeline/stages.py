@@ -74,8 +74,10 @@ def retrain(run: Run, resumes: bool) -> dict[str, Any]:
 def evaluate(run: Run, resumes: bool) -> dict[str, Any]:
     """Tests the segmentor, unless there is nothing to score."""
     checkpoint = str(run.checkpoint('retrain'))
-    config = stage_configs.retrained_test_config(run.cfg, checkpoint)
-    scores = {} if tests_nothing(run.cfg) else QuietRunner.from_cfg(config).test()
+    scores: dict[str, Any] = {}
+    if not tests_nothing(run.cfg):
+        config = stage_configs.retrained_test_config(run.cfg, checkpoint)
+        scores = QuietRunner.from_cfg(config).test()
     metrics: dict[str, float | None] = {}
     for key, value in scores.items():
         condition, _, name = key.rpartition('/')  # 'given_labels/mIoU'
